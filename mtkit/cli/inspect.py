@@ -86,8 +86,8 @@ def _inspect_recipe(options: InspectOptions) -> None:
     from mtkit.training.optimizer import learning_rate
 
     facts = recipe_facts(options.path, recipe, lambda step: learning_rate(step, recipe.training))
-    from mtkit.inspection.views.figures import recipe_figures
     from mtkit.inspection.views.html import recipe_to_html
+    from mtkit.inspection.views.recipe_figures import recipe_figures
     from mtkit.inspection.views.recipe_text import facts_to_text
 
     _write(
@@ -114,8 +114,8 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
     trace = trace_translation(
         options.path, options.text, tags.tags or (), tags.tgt_tags or (), **search
     )
-    from mtkit.inspection.views.figures import trace_figures
     from mtkit.inspection.views.html import trace_to_html
+    from mtkit.inspection.views.trace_figures import trace_figures
     from mtkit.inspection.views.trace_text import trace_to_text
 
     trace.require_layer_and_head(options.layer, options.head)

@@ -18,36 +18,28 @@ def position_statements(facts: PositionFacts) -> list[str]:
                 " stay as they were initialized."
             ),
         ]
-    assert facts.product_spread is not None and facts.beyond is not None
-    spread = f"the largest difference between p = {', '.join(map(str, facts.starts))}"
-    further = (
-        f"It continues past the training lengths (at most {facts.n_trained:,} tokens): at position"
-        f" {facts.beyond:,} the norm is {facts.norm_beyond:.4f} as well."
-    )
+    assert facts.product_spread is not None and facts.wavelengths is not None
+    starts = ", ".join(map(str, facts.starts))
+    spread = f"products from p = {starts} differ by at most {facts.product_spread:.7f}"
+    shortest, longest = facts.wavelengths
+    waves = f"Wavelengths grow from {shortest:.2f} to {longest:,.0f} positions."
+    further = f"It continues past the training lengths (at most {facts.n_trained:,} tokens)"
     if facts.kind == "rotary":
         return [
-            (
-                "Nothing is added: each pair of numbers of a query and a key is rotated by p /"
-                " 10000^(2i/d)."
-            ),
-            (
-                "The score of a query at p and a key at p + k depends on k alone:"
-                f" {spread} is {facts.product_spread:.7f}."
-            ),
-            further,
+            "Nothing is added: a pair of numbers of a query or key turns by p / 10000^(2i/d).",
+            f"The score of a query at p and a key at p + k depends on k alone: {spread}.",
+            waves,
+            f"{further}: any position has its rotation.",
         ]
-    assert facts.norm is not None and facts.rotation_error is not None
     return [
         f"Every vector has the norm sqrt(d_model / 2) = {facts.norm:.4f}.",
+        f"Dot product and distance of PE(p) and PE(p + k) depend on k alone: {spread}.",
         (
-            "The dot product and the distance of PE(p) and PE(p + k) depend on k alone:"
-            f" {spread} is {facts.product_spread:.7f}."
+            "PE(p + k) is PE(p), rotated by a matrix that depends on k alone: the largest"
+            f" difference is {facts.rotation_error:.7f}."
         ),
-        (
-            "PE(p + k) is a rotation of PE(p) that is the same for every p: the largest difference is"
-            f" {facts.rotation_error:.7f}."
-        ),
-        further,
+        waves,
+        f"{further}: at position {facts.beyond:,} the norm is {facts.norm_beyond:.4f} as well.",
     ]
 
 

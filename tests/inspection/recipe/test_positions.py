@@ -58,7 +58,8 @@ def test_rotary_scores_depend_on_the_offset_alone():
     facts = position_facts(
         ModelConfig(d_model=2 * WIDTH, n_heads=2, positions="rotary"), n_trained=30
     )
-    assert facts.product_spread < 1e-9
+    assert facts.products is not None and facts.vectors is not None
+    assert facts.product_spread is not None and facts.product_spread < 1e-9
     assert np.ptp(facts.products[0]) > 0.1, "but not on nothing"
     angles = np.arange(64)[:, None] / 10000 ** (np.arange(0, WIDTH, 2) / WIDTH)
     np.testing.assert_allclose(facts.vectors[:, 0::2], np.cos(angles), atol=1e-9)

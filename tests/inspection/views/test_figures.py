@@ -12,7 +12,9 @@ from mtkit.errors import MtkitError
 from mtkit.inspection.recipe.facts import recipe_facts
 from mtkit.inspection.trace.trace import trace_translation
 from mtkit.inspection.views import figures, fonts
-from mtkit.inspection.views.figures import recipe_figures, trace_figures, write_figures
+from mtkit.inspection.views.figures import write_figures
+from mtkit.inspection.views.recipe_figures import recipe_figures
+from mtkit.inspection.views.trace_figures import trace_figures
 from mtkit.training.optimizer import learning_rate
 
 TEXT = "나는 학교에 간다"
@@ -26,7 +28,9 @@ def trace(make_trained, tmp_path_factory):
 
 
 def texts_of(path):
-    return [element.text for element in ET.parse(path).iter() if element.tag.endswith("}text")]
+    return [
+        element.text or "" for element in ET.parse(path).iter() if element.tag.endswith("}text")
+    ]
 
 
 def test_figures_of_a_translation(trace, tmp_path):
