@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 _SearchOptions = Annotated[
     dict[str, Any],
-    search_group(only=("beam_size", "length_penalty", "alpha", "max_length", "min_length")),
+    search_group(
+        only=(
+            *("beam_size", "length_penalty", "alpha", "coverage_penalty"),
+            *("max_length", "min_length", "split_sentences"),
+        )
+    ),
 ]
-"""Settings of a beam search that change what is worth looking at."""
+"""Settings that change one search with a beam."""
 
 
 @option_group()

@@ -60,7 +60,7 @@ def layer_statistics(
 
 
 def norm_statistics(norm: nn.Module) -> NormStatistics:
-    """Summarise the gain and the offset of a norm."""
+    """Summarize the gain and the offset of a norm."""
     gain, offset = norm.get_parameter("weight").detach(), getattr(norm, "bias", None)
     offsets = [None] * 3 if offset is None else _mean_and_range(offset.detach())
     return NormStatistics(*_mean_and_range(gain), *offsets)

@@ -22,7 +22,7 @@ class Cell(NamedTuple):
     y: float
     text: str
     tone: str
-    """low, mid or high, by the shade of the cell; decides the colour of the number."""
+    """low, mid or high, by the shade of the cell; decides the color of the number."""
 
 
 class Label(NamedTuple):
@@ -82,7 +82,8 @@ def weights_map(
     """
     n_columns = len(columns)
     size = 26.0 if n_columns <= _MAX_NUMBERS else 14.0 if n_columns <= 40 else 9.0
-    font_size = min(12.0, size - 1)
+    # Slanted labels of neighboring columns must not overlap.
+    font_size = min(12.0, 0.74 * size)
     left = max(text_width(label, font_size) for label in rows) + 8
     top = max(text_width(label, font_size) for label in columns) * 0.87 + 8
     # The label of the last column leans beyond its cell.
@@ -175,7 +176,7 @@ def _numbers(weights: Sequence[Sequence[float]], size: float) -> list[Cell]:
 
 
 def _tone(weight: float) -> str:
-    # With these limits every number has a contrast of at least 4.5 to its cell, in both colour
+    # With these limits every number has a contrast of at least 4.5 to its cell, in both color
     # schemes of style.css.
     level = round(weight * N_LEVELS)
     return "low" if level <= 12 else "mid" if level <= 15 else "high"
@@ -194,7 +195,7 @@ class Line(NamedTuple):
     name: str
     path: str
     style: int
-    """Number of the line's colour and dashes, from 1."""
+    """Number of the line's color and dashes, from 1."""
 
 
 @dataclass(frozen=True)
@@ -327,14 +328,14 @@ def alignment_drawing(
     """Draw a word alignment: the source above, the target below."""
     sides = []
     for words in (source, target):
-        x, centres = 10.0, []
+        x, centers = 10.0, []
         for word in words:
             width = text_width(word, 15) + 18
-            centres.append(x + width / 2)
+            centers.append(x + width / 2)
             x += width
-        sides.append((centres, x))
+        sides.append((centers, x))
     width = max(end for _, end in sides) + 10
-    shifted = [[x + (width - end) / 2 for x in centres] for centres, end in sides]
+    shifted = [[x + (width - end) / 2 for x in centers] for centers, end in sides]
     height = 130.0
     words = " ".join(f"{source[i]} - {target[j]};" for i, j in links)
     return AlignmentDrawing(

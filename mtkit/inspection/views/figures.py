@@ -12,7 +12,7 @@ from mtkit.io.atomic import atomic_write
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = ("#0550ae", "#b35900", "#116329", "#8250df")
+COLORS = ("#0550ae", "#b35900", "#116329", "#8250df")
 _SETTINGS: dict[Any, Any] = {
     # Text remains text: it can be searched, and a viewer takes its own fonts.
     "svg.fonttype": "none",

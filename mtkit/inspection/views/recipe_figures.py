@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from mtkit.inspection.recipe.facts import RecipeFacts
-from mtkit.inspection.views.figures import COLOURS, NamedFigure, Text, subplots
+from mtkit.inspection.views.figures import COLORS, NamedFigure, Text, subplots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ def recipe_figures(facts: RecipeFacts) -> Iterator[NamedFigure]:
 def _rate_figure(facts: RecipeFacts, text: Text) -> "Figure":
     figure, [[axes]] = subplots(1, 1, 6.0, 3.0)
     points = facts.schedule.points
-    axes.plot([one.step for one in points], [one.rate for one in points], color=COLOURS[0])
+    axes.plot([one.step for one in points], [one.rate for one in points], color=COLORS[0])
     axes.set(xlabel="update", ylabel="learning rate", ylim=(0, None))
     axes.set_title(f"{facts.schedule.name}, peak {facts.schedule.peak:g}", loc="left")
     axes.grid(linewidth=0.4)
@@ -36,7 +36,7 @@ def _parameters_figure(facts: RecipeFacts, text: Text) -> "Figure":
 
     figure, [[axes]] = subplots(1, 1, 6.5, 0.6 + 0.3 * len(facts.parameters))
     rows = range(len(facts.parameters))
-    axes.barh(rows, [one.n_parameters for one in facts.parameters], color=COLOURS[0])
+    axes.barh(rows, [one.n_parameters for one in facts.parameters], color=COLORS[0])
     axes.set_yticks(rows, [one.part for one in facts.parameters])
     axes.invert_yaxis()
     axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -65,10 +65,10 @@ def _products_figure(facts: RecipeFacts, text: Text) -> "Figure":
     figure, [[axes]] = subplots(1, 1, 6.0, 3.0)
     assert positions.products is not None
     styles = ("-", "--", ":", "-.")
-    for start, row, style, colour in zip(
-        positions.starts, positions.products, styles, COLOURS, strict=True
+    for start, row, style, color in zip(
+        positions.starts, positions.products, styles, COLORS, strict=True
     ):
-        axes.plot(row, linestyle=style, color=colour, label=f"p = {start:,}")
+        axes.plot(row, linestyle=style, color=color, label=f"p = {start:,}")
     what = "score" if positions.kind == "rotary" else "dot product"
     axes.set(xlabel="offset k", ylabel=what, ylim=(min(0.0, positions.products.min()), None))
     axes.set_title(f"{what} of position p and p + k: the same for every p", loc="left")
@@ -81,9 +81,9 @@ def _loss_figure(facts: RecipeFacts, text: Text) -> "Figure":
     figure, [[axes]] = subplots(1, 1, 6.0, 3.0)
     probabilities, losses, plain = zip(*one.curve, strict=True)
     if one.smoothing:
-        axes.plot(probabilities, losses, color=COLOURS[0], label=f"smoothing {one.smoothing:g}")
-        axes.axhline(one.floor, color=COLOURS[0], linewidth=0.6, linestyle=":")
-    axes.plot(probabilities, plain, color=COLOURS[1], linestyle="--", label="no smoothing")
+        axes.plot(probabilities, losses, color=COLORS[0], label=f"smoothing {one.smoothing:g}")
+        axes.axhline(one.floor, color=COLORS[0], linewidth=0.6, linestyle=":")
+    axes.plot(probabilities, plain, color=COLORS[1], linestyle="--", label="no smoothing")
     axes.set(xlabel="probability of the correct token", ylabel="loss in nats", ylim=(0, None))
     axes.legend(frameon=False)
     return figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mtkit.inspection.trace.trace import AttentionMap, TranslationTrace
 from mtkit.inspection.views.beam_drawing import NODE_HEIGHT, NODE_WIDTH, beam_drawings
 from mtkit.inspection.views.drawing import BeamDrawing, alignment_drawing
-from mtkit.inspection.views.figures import COLOURS, NamedFigure, Text, subplots
+from mtkit.inspection.views.figures import COLORS, NamedFigure, Text, subplots
 from mtkit.inspection.views.trace_text import SUBLAYERS
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def _attention_figure(one: AttentionMap, heads: Sequence[int], text: Text) -> "F
         axes.set_title(f"head {heads[number]}", loc="left")
         columns = [text(label, i) for i, label in enumerate(one.columns, start=1)]
         rows = [text(label, i) for i, label in enumerate(one.rows, start=1)]
-        axes.set_xticks(_centres(columns), columns, rotation=60, ha="left", rotation_mode="anchor")
-        axes.set_yticks(_centres(rows), rows)
+        axes.set_xticks(_centers(columns), columns, rotation=60, ha="left", rotation_mode="anchor")
+        axes.set_yticks(_centers(rows), rows)
         axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
         if len(one.columns) <= _MAX_NUMBERS:
             _write_percent(axes, weights)
@@ -91,21 +91,21 @@ def _draw_cells(axes: "Axes", weights: Any) -> None:
     axes.set(xlim=(0, weights.shape[1]), ylim=(weights.shape[0], 0), aspect="equal")
 
 
-def _centres(labels: Sequence[str]) -> list[float]:
+def _centers(labels: Sequence[str]) -> list[float]:
     return [i + 0.5 for i in range(len(labels))]
 
 
 def _write_percent(axes: "Axes", weights: Any) -> None:
     for (row, column), weight in _cells(weights):
         if weight >= 0.005:
-            colour = "white" if weight > 0.62 else "black"
+            color = "white" if weight > 0.62 else "black"
             axes.text(
                 column + 0.5,
                 row + 0.5,
                 f"{100 * weight:.0f}",
                 ha="center",
                 va="center",
-                color=colour,
+                color=color,
                 fontsize=7,
             )
 
@@ -181,7 +181,7 @@ def _alignment_figure(trace: TranslationTrace, text: Text) -> "Figure":
             axes.text(label.x, label.y - 6, text(label.text, number), ha="center", fontsize=11)
     for i, j in trace.alignment:
         ends = drawing.source[i], drawing.target[j]
-        axes.plot([ends[0].x, ends[1].x], [34, drawing.height - 32], color=COLOURS[0])
+        axes.plot([ends[0].x, ends[1].x], [34, drawing.height - 32], color=COLORS[0])
     return figure
 
 
@@ -193,14 +193,14 @@ def _layers_figure(trace: TranslationTrace, text: Text) -> "Figure":
         [row - 0.2 for row in rows],
         [one.residual_norm for one in trace.layers],
         height=0.38,
-        color=COLOURS[0],
+        color=COLORS[0],
         label="input, passed on by the residual connection",
     )
     axes.barh(
         [row + 0.2 for row in rows],
         [one.output_norm for one in trace.layers],
         height=0.38,
-        color=COLOURS[1],
+        color=COLORS[1],
         label="output of the sublayer, added to it",
     )
     axes.set_yticks(rows, names)

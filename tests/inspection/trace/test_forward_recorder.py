@@ -79,7 +79,7 @@ def test_inputs_of_both_sides(model, record):
 
 
 def test_sublayers_add_up(model, record):
-    """With the norm before, the output is the residual plus the inner output; else it is normalised."""
+    """With the norm before, the output is the residual plus the inner output; else it is normalized."""
     for one in record.sublayers:
         total = one.residual_QD + one.inner_QD
         expected = total if model.config.norm == "pre" else one.norm(total)
