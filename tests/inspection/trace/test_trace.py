@@ -8,8 +8,11 @@ import pytest
 import torch
 
 from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.inspection.trace.trace import trace_translation
+from mtkit.tokenizer.subword import Subword, Tokenizer
+from mtkit.tokenizer.train import train_subword
 from mtkit.translation.translator import Translator
 
 TEXT = "나는 학교에 간다"
@@ -171,3 +174,22 @@ def test_a_model_that_samples_is_inspected_with_its_beam(trained, tmp_path):
     save_model_dir(tmp_path / "model", trained)
     expected = trace_translation(tmp_path / "model", TEXT)
     assert expected.beam and expected.search["beam_size"] == search.beam_size
+
+
+def test_tags_of_source_and_target(make_trained, ko_en_pairs, tmp_path):
+    config = TokenizerConfig(
+        vocab_size=600, character_coverage=0.98, user_symbols=("<2en>", "<2fr>")
+    )
+    joint = Subword(train_subword((text for pair in ko_en_pairs for text in pair), config))
+    trained = make_trained(tokenizer=Tokenizer(joint, joint))
+    tagged = trained.config.model_copy(update={"tags": ("<2en>", "<2fr>"), "tag_required": True})
+    save_model_dir(tmp_path / "model", type(trained)(tagged, trained.model, trained.tokenizer))
+    tags = {"tags": ["<2fr>"], "tgt_tags": ["<2en>"]}
+    [expected] = Translator.load(tmp_path / "model", device="cpu", **tags).translate(
+        [TEXT], alignments=True
+    )
+    trace = trace_translation(tmp_path / "model", TEXT, **tags)
+    assert (trace.translation, tuple(trace.alignment)) == (expected.text, expected.alignment)
+    assert trace.src_tokens[0].text == "<2fr>"
+    assert "<2en>" in [token.text for token in trace.tgt_tokens[:3]]
+    assert "<2en>" not in trace.translation
