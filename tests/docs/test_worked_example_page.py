@@ -104,9 +104,16 @@ def test_residuals():
         [
             f"{one['side']} {one['layer']}, {names.get(one['sublayer'], 'feed-forward')}",
             *written([one["residual_norm"], one["output_norm"], one["similarity"]], 2),
+            *written([one["gradient"]["total"], one["gradient"]["direct"]], 4),
         ]
         for one in TRACE["layers"]
     ]
+    indirect = [
+        (one["side"], one["layer"], one["sublayer"])
+        for one in TRACE["layers"]
+        if one["gradient"]["direct"] < one["gradient"]["through_sublayer"]
+    ]
+    assert indirect == [("decoder", 1, "self_attention")]
 
 
 def test_layer_norms_and_active_units():

@@ -1,10 +1,12 @@
 """Statistics of the sublayers: norms of residual and output, layer norms, active units."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from mtkit.inspection.trace.forward_recorder import ForwardRecord, RecordedSublayer
+from mtkit.inspection.trace.gradients import GradientNorms
 from mtkit.model.transformer import Transformer
 
 
@@ -36,6 +38,8 @@ class LayerStatistics(NamedTuple):
     similarity: float
     """Cosine of the angle between the input and the output of the whole sublayer, residual
     connection included."""
+    gradient: GradientNorms
+    """Gradient of the loss of this translation, and its part through the residual connection."""
     norm: NormStatistics
     active_share: float | None
     """Share of the inner units of a feed-forward network that are above zero before the activation
@@ -45,12 +49,20 @@ class LayerStatistics(NamedTuple):
 
 
 def layer_statistics(
-    record: ForwardRecord, model: Transformer
+    record: ForwardRecord,
+    model: Transformer,
+    gradients: Mapping[tuple[str, int, str], GradientNorms],
 ) -> tuple[list[LayerStatistics], dict[str, NormStatistics]]:
-    """Return the statistics of every sublayer, and the final norms of a pre-norm model by side."""
+    """Return the statistics of every sublayer, and the final norms of a pre-norm model by side.
+
+    Args:
+        record: Record of a forward pass.
+        model: The model.
+        gradients: Result of `gradient_norms`.
+    """
     final = {"encoder": model.encoder_norm, "decoder": model.decoder_norm}
     return (
-        [_of_sublayer(one) for one in record.sublayers],
+        [_of_sublayer(one, gradients[one.side, one.layer, one.name]) for one in record.sublayers],
         {
             side: norm_statistics(norm)
             for side, norm in final.items()
@@ -70,7 +82,7 @@ def _mean_and_range(values_D: Tensor) -> list[float]:
     return [float(values_D.mean()), float(values_D.min()), float(values_D.max())]
 
 
-def _of_sublayer(one: RecordedSublayer) -> LayerStatistics:
+def _of_sublayer(one: RecordedSublayer, gradient: GradientNorms) -> LayerStatistics:
     is_active = None if one.units_QF is None else one.units_QF > 0
     similarity = nn.functional.cosine_similarity(one.residual_QD, one.output_QD, dim=1)
     return LayerStatistics(
@@ -80,6 +92,7 @@ def _of_sublayer(one: RecordedSublayer) -> LayerStatistics:
         _mean_norm(one.residual_QD),
         _mean_norm(one.inner_QD),
         float(similarity.mean()),
+        gradient,
         norm_statistics(one.norm),
         None if is_active is None else float(is_active.float().mean()),
         None if is_active is None else float((~is_active).all(0).float().mean()),

@@ -25,6 +25,7 @@ from mtkit.inspection.trace.forward_recorder import (
     ForwardRecord,
     record_forward,
 )
+from mtkit.inspection.trace.gradients import gradient_norms
 from mtkit.inspection.trace.layer_statistics import (
     LayerStatistics,
     NormStatistics,
@@ -258,7 +259,9 @@ class _Tracer:
             Units(text, self.trained.config.src_lang),
             Units(translation.text, self.trained.config.tgt_lang),
         )
-        statistics, final_norms = layer_statistics(record, self.trained.model)
+        tgt_out_ids = [*best.token_ids, special[1].eos]
+        gradients = gradient_norms(self.trained.model, src_ids, tgt_ids, tgt_out_ids)
+        statistics, final_norms = layer_statistics(record, self.trained.model, gradients)
         return TranslationTrace(
             model_dir=name,
             languages=(self.trained.config.src_lang, self.trained.config.tgt_lang),
@@ -269,7 +272,7 @@ class _Tracer:
             search={key: getattr(search, key) for key in ("beam_size", "length_penalty", "alpha")},
             src_tokens=[Token(self.src_texts[i], i) for i in src_ids],
             tgt_tokens=[self._token(i) for i in tgt_ids],
-            predictions=self._predictions(record.logits_TV, [*best.token_ids, special[1].eos]),
+            predictions=self._predictions(record.logits_TV, tgt_out_ids),
             tensors=traced_tensors(record, self.trained.model, src_ids, tgt_ids),
             attention=self._attention(record, src_ids, tgt_ids),
             layers=statistics,

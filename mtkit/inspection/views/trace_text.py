@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from mtkit.inspection.trace.forward_recorder import AttentionKind
+from mtkit.inspection.trace.layer_statistics import LayerStatistics
 from mtkit.inspection.trace.trace import (
     AttentionMap,
     BeamHypothesis,
@@ -48,8 +49,11 @@ def trace_to_text(
         "Next token, in each step": _predictions(trace),
         f"Beam search: {_search(trace)}": _beam(trace),
         "Word alignment, by attention": _alignment(trace, width),
-        "Sublayers (mean norms of the input that the residual connection passes on and of the"
-        " output that is added)": _layers(trace),
+        "Sublayers (mean norms of input, added output, and gradient, with its direct part through"
+        " the residual connection)": _sublayers(trace),
+        "Layer norms (trained gain and offset), and active units of the feed-forward networks": (
+            _norms(trace)
+        ),
     }
     lines = [
         f"{trace.text} -> {trace.translation}",
@@ -167,22 +171,34 @@ def _alignment(trace: TranslationTrace, width: int) -> Iterator[str]:
     yield from wrap("  ".join(pairs), width - 2)
 
 
-def _layers(trace: TranslationTrace) -> list[str]:
-    rows = [["", "residual", "output", "cosine", "norm's gain", "offset", "active units"]]
+def _sublayers(trace: TranslationTrace) -> list[str]:
+    rows = [["", "input", "output", "cosine", "gradient", "of it direct"]]
+    rows += [
+        [
+            _name(one),
+            f"{one.residual_norm:.2f}",
+            f"{one.output_norm:.2f}",
+            f"{one.similarity:.2f}",
+            f"{one.gradient.total:.4f}",
+            f"{one.gradient.direct:.4f}",
+        ]
+        for one in trace.layers
+    ]
+    return align(rows, right=range(1, 6))
+
+
+def _norms(trace: TranslationTrace) -> list[str]:
+    rows = [["", "gain", "offset", "active units"]]
     for one in trace.layers:
         norm = one.norm
         offset = (
-            "" if norm.offset_mean is None else f"{norm.offset_min:.2f} to {norm.offset_max:.2f}"
+            "" if norm.offset_min is None else f"{norm.offset_min:.2f} to {norm.offset_max:.2f}"
         )
-        rows.append(
-            [
-                f"{one.side} {one.layer}, {SUBLAYERS[one.sublayer]}",
-                f"{one.residual_norm:.2f}",
-                f"{one.output_norm:.2f}",
-                f"{one.similarity:.2f}",
-                f"{norm.gain_min:.2f} to {norm.gain_max:.2f}",
-                offset,
-                "" if one.active_share is None else f"{100 * one.active_share:.1f} %",
-            ]
-        )
-    return align(rows, right=(1, 2, 3, 4, 5, 6))
+        active = "" if one.active_share is None else f"{100 * one.active_share:.1f} %"
+        gain = f"{norm.gain_min:.2f} to {norm.gain_max:.2f}"
+        rows.append([_name(one), gain, offset, active])
+    return align(rows, right=range(1, 4))
+
+
+def _name(one: LayerStatistics) -> str:
+    return f"{one.side} {one.layer}, {SUBLAYERS[one.sublayer]}"

@@ -184,11 +184,10 @@ def test_tags_of_source_and_target(make_trained, ko_en_pairs, tmp_path):
     trained = make_trained(tokenizer=Tokenizer(joint, joint))
     tagged = trained.config.model_copy(update={"tags": ("<2en>", "<2fr>"), "tag_required": True})
     save_model_dir(tmp_path / "model", type(trained)(tagged, trained.model, trained.tokenizer))
-    tags = {"tags": ["<2fr>"], "tgt_tags": ["<2en>"]}
-    [expected] = Translator.load(tmp_path / "model", device="cpu", **tags).translate(
-        [TEXT], alignments=True
-    )
-    trace = trace_translation(tmp_path / "model", TEXT, **tags)
+    [expected] = Translator.load(
+        tmp_path / "model", "cpu", tags=["<2fr>"], tgt_tags=["<2en>"]
+    ).translate([TEXT], alignments=True)
+    trace = trace_translation(tmp_path / "model", TEXT, tags=["<2fr>"], tgt_tags=["<2en>"])
     assert (trace.translation, tuple(trace.alignment)) == (expected.text, expected.alignment)
     assert trace.src_tokens[0].text == "<2fr>"
     assert "<2en>" in [token.text for token in trace.tgt_tokens[:3]]
