@@ -49,7 +49,7 @@ class DropoutEffect(NamedTuple):
     scale: float
     """Factor of the values that are kept, 1 / (1 - rate), so that the mean stays the same."""
     noise: float
-    """Standard deviation that it adds to a value, relative to the value: sqrt(rate / (1 - rate))."""
+    """Standard deviation that it adds to a value, relative to it: sqrt(rate / (1 - rate))."""
 
 
 def label_smoothing_effect(smoothing: float, vocab_size: int) -> LabelSmoothing:

@@ -121,7 +121,7 @@ def _embedding_hooks(model: Transformer, record: ForwardRecord) -> Iterator[Any]
 
     for embedding in {model.src_embedding, model.tgt_embedding}:
         yield embedding.register_forward_hook(embedded)
-    # Dropout, which does nothing here, is the last module before the first layer with any positions.
+    # Dropout, which does nothing here, comes right before the first layer, whatever the positions.
     yield model.dropout.register_forward_hook(summed)
 
 

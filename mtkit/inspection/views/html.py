@@ -21,7 +21,7 @@ from mtkit.inspection.views.drawing import (
     weights_map,
 )
 from mtkit.inspection.views.statements import position_statements
-from mtkit.inspection.views.trace_text import SUBLAYERS
+from mtkit.inspection.views.trace_text import SUBLAYERS, norm_rows
 from mtkit.version import __version__
 
 _MAX_TABLE_TOKENS = 40
@@ -34,15 +34,15 @@ _HEADINGS = {
     "decoder": (
         "Decoder self-attention",
         (
-            "Target subwords look at themselves and at earlier ones. The causal mask sets the scores of"
-            " later subwords to minus infinity, so the upper right half is empty."
+            "Target subwords look at themselves and at earlier ones. The causal mask sets the"
+            " scores of later subwords to minus infinity, so the upper right half is empty."
         ),
     ),
     "cross": (
         "Cross-attention",
         (
-            "Target subwords (rows) look at the source (columns). A row shows the subword that was read"
-            " last: its attention serves to predict the subword of the next row."
+            "Target subwords (rows) look at the source (columns). A row shows the subword that was"
+            " read last: its attention serves to predict the subword of the next row."
         ),
     ),
 }
@@ -93,6 +93,7 @@ def trace_to_html(trace: TranslationTrace) -> str:
             node_height=NODE_HEIGHT,
             alignment=alignment_drawing(trace.src_words, trace.tgt_words, trace.alignment),
             sublayers=SUBLAYERS,
+            norms=list(norm_rows(trace)),
             largest_norm=max(max(one.residual_norm, one.output_norm) for one in trace.layers),
         )
     )
@@ -163,8 +164,8 @@ def recipe_to_html(facts: RecipeFacts) -> str:
             distance_chart=distance_chart(positions),
             loss_chart=line_chart(
                 "Loss by the probability of the correct token, in nats; the rest is spread evenly",
-                f"Loss by the probability of the correct token; the lowest is {smoothing.floor:.3f} at"
-                f" {smoothing.correct:.3f}.",
+                "Loss by the probability of the correct token; the lowest is"
+                f" {smoothing.floor:.3f} at {smoothing.correct:.3f}.",
                 ("probability of the correct token", "loss"),
                 lines,
             ),

@@ -10,12 +10,12 @@ def position_statements(facts: PositionFacts) -> list[str]:
     if facts.kind == "learned":
         return [
             (
-                f"One trained vector for each of {facts.limit:,} positions: there is none for a longer"
-                " sequence."
+                f"One trained vector for each of {facts.limit:,} positions: there is none for a"
+                " longer sequence."
             ),
             (
-                f"Training sequences have at most {facts.n_trained:,} tokens, so the vectors after that"
-                " stay as they were initialized."
+                f"Training sequences have at most {facts.n_trained:,} tokens, so the vectors after"
+                " that stay as they were initialized."
             ),
         ]
     assert facts.product_spread is not None and facts.wavelengths is not None

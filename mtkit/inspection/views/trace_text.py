@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from mtkit.inspection.trace.forward_recorder import AttentionKind
-from mtkit.inspection.trace.layer_statistics import LayerStatistics
+from mtkit.inspection.trace.layer_statistics import LayerStatistics, NormStatistics
 from mtkit.inspection.trace.trace import (
     AttentionMap,
     BeamHypothesis,
@@ -189,15 +189,23 @@ def _sublayers(trace: TranslationTrace) -> list[str]:
 
 def _norms(trace: TranslationTrace) -> list[str]:
     rows = [["", "gain", "offset", "active units"]]
-    for one in trace.layers:
-        norm = one.norm
+    for name, norm, active, _ in norm_rows(trace):
         offset = (
             "" if norm.offset_min is None else f"{norm.offset_min:.2f} to {norm.offset_max:.2f}"
         )
-        active = "" if one.active_share is None else f"{100 * one.active_share:.1f} %"
         gain = f"{norm.gain_min:.2f} to {norm.gain_max:.2f}"
-        rows.append([_name(one), gain, offset, active])
+        rows.append([name, gain, offset, "" if active is None else f"{100 * active:.1f} %"])
     return align(rows, right=range(1, 4))
+
+
+def norm_rows(
+    trace: TranslationTrace,
+) -> Iterator[tuple[str, NormStatistics, float | None, float | None]]:
+    """Yield name and statistics of each norm, with the shares of active and never active units."""
+    for one in trace.layers:
+        yield _name(one), one.norm, one.active_share, one.always_inactive_share
+    for side, norm in trace.final_norms.items():
+        yield f"{side}, after the last layer", norm, None, None
 
 
 def _name(one: LayerStatistics) -> str:
