@@ -76,6 +76,9 @@ COMMANDS = {
     "runs": Command("runs {directories} --plot {plot_path}", ("plot_path",)),
     "report": Command("report {run_dir} -o {output_path}", ("output_path",)),
     "info": Command("info {path}"),
+    "inspect": Command(
+        "inspect {path} text -o {html_path} --figures {figures_dir}", ("html_path", "figures_dir")
+    ),
     "doctor": Command("doctor"),
     "demo": Command("demo -o {out_dir}", ("out_dir",)),
 }
@@ -85,8 +88,9 @@ DIRECTORIES = {
     "run_dir": "run",
     "directories": "run",
     "model": "model",
+    "path": "model",
 }
-OUT_DIRECTORIES = ("out_dir", "directory", "out")
+OUT_DIRECTORIES = ("out_dir", "directory", "out", "figures_dir")
 WAYS = ("same", "spelling", "symlink", "hard link")
 
 
@@ -159,6 +163,7 @@ def fill(line, **chosen):
                     "dropped_path",
                     "alignments",
                     "plot_path",
+                    "html_path",
                     *OUT_DIRECTORIES,
                 )
                 and not path.exists()
