@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.cells import cell_len
-
 from mtkit.inspection.runs.groups import (
     RunGroup,
     group_runs,
@@ -17,6 +15,7 @@ from mtkit.inspection.runs.groups import (
 from mtkit.inspection.runs.run_pair import RunPair, compare_pair
 from mtkit.inspection.runs.run_record import RunRecord
 from mtkit.inspection.runs.settings import differing_keys, short_names, shown
+from mtkit.inspection.views.text_table import align
 
 _MAX_COLUMNS = 4
 """Number of settings that are columns; more are listed below the table."""
@@ -263,11 +262,4 @@ def _table(rows: Iterable[Sequence[str]]) -> str:
     A row without cells becomes a blank line.
     """
     rows = list(rows)
-    widths = [max(map(cell_len, cells)) for cells in zip(*filter(None, rows), strict=True)]
-
-    def padded(row: Sequence[str]) -> Iterator[str]:
-        for column, (cell, width) in enumerate(zip(row, widths, strict=False)):
-            space = " " * (width - cell_len(cell))
-            yield space + cell if column else cell + space
-
-    return "\n".join("  ".join(padded(row)).rstrip() for row in rows)
+    return "\n".join(align(rows, right=range(1, max(map(len, rows)))))
