@@ -45,14 +45,14 @@ def report(
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.inspection.runs.find_runs import files_read, require_run
     from mtkit.inspection.runs.page import report_page
-    from mtkit.inspection.runs.plots import require_plots
     from mtkit.inspection.runs.run_record import read_run
+    from mtkit.inspection.views.figures import require_matplotlib
     from mtkit.io.atomic import atomic_write
 
     require_run(run_dir)
     path = output_path or run_dir / "report.html"
     refuse_overwriting([path], files_read(run_dir), own=run_dir)
-    require_plots()
+    require_matplotlib()
     record = read_run(run_dir)
     samples = []
     if n_samples is not None:

@@ -34,12 +34,13 @@ def runs(
     paths = find_runs(directories)
     if plot_path is not None:
         from mtkit.cli.common.output_guard import refuse_overwriting
-        from mtkit.inspection.runs.plots import plot_validation, require_plots
+        from mtkit.inspection.runs.plots import plot_validation
+        from mtkit.inspection.views.figures import require_matplotlib
 
         refuse_overwriting([plot_path], [file for path in paths for file in files_read(path)])
         if plot_path.suffix.lower() not in (".png", ".svg"):
             raise typer.BadParameter("--plot writes .png or .svg; give the file such a name")
-        require_plots()
+        require_matplotlib()
     overview = make_overview([read_run(path) for path in paths])
     if plot_path is not None:
         plot_validation(overview.groups, plot_path)

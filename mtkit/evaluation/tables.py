@@ -1,7 +1,9 @@
 """Tables as plain text, Markdown and LaTeX."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
+
+from mtkit.io.columns import align
 
 TableFormat = Literal["text", "markdown", "latex"]
 
@@ -25,14 +27,19 @@ class Table(NamedTuple):
     """Number of columns, from the first, that are aligned to the left; the others to the right."""
 
 
+def signature_table(signatures: Iterable[tuple[str, str]]) -> Table:
+    """Return the table of the metrics and their signatures."""
+    return Table("Signatures", ["metric", "signature"], list(signatures), n_left=2)
+
+
 def render(table: Table, form: TableFormat) -> str:
     """Return a table in a format."""
     return _RENDERERS[form](table)
 
 
 def _to_text(table: Table) -> str:
-    lines = [table.title] if table.title else []
-    return "\n".join([*lines, *("  ".join(row).rstrip() for row in _padded(table))])
+    lines = align([table.header, *table.rows], right=range(table.n_left, len(table.header)))
+    return "\n".join([table.title, *lines] if table.title else lines)
 
 
 def _to_markdown(table: Table) -> str:
@@ -62,18 +69,6 @@ def _to_latex(table: Table) -> str:
             r"\end{tabular}",
         ]
     )
-
-
-def _padded(table: Table) -> list[list[str]]:
-    rows = [table.header, *table.rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        [
-            cell.ljust(width) if i < table.n_left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        for row in rows
-    ]
 
 
 _RENDERERS: dict[str, Callable[[Table], str]] = {

@@ -94,6 +94,6 @@ def test_a_model_for_another_engine(mtkit, make_trained, tmp_path):
 def test_figures_without_matplotlib(mtkit, model_dir, monkeypatch, tmp_path):
     from mtkit.inspection.views import figures
 
-    monkeypatch.setattr(figures.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(figures, "find_spec", lambda name: None)
     outcome = mtkit("inspect", model_dir, TEXT, "--figures", tmp_path / "figures")
     assert outcome.status == 1 and "pip install 'mtkit[plots]'" in outcome.err

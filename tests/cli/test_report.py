@@ -1,6 +1,6 @@
 import pytest
 
-from mtkit.inspection.runs import plots
+from mtkit.inspection.views import figures
 from tests.inspection.runs.made_runs import save_scores, write_run
 
 
@@ -35,7 +35,7 @@ def test_mistakes(mtkit, tmp_path, monkeypatch):
     run = write_run(tmp_path / "work" / "run")
     outcome = mtkit("report", tmp_path)
     assert outcome.status == 1 and f"hint: did you mean `{run}`?" in outcome.err
-    monkeypatch.setattr(plots, "find_spec", lambda name: None)
+    monkeypatch.setattr(figures, "find_spec", lambda name: None)
     outcome = mtkit("report", run)
     assert outcome.status == 1 and "hint: pip install 'mtkit[plots]'" in outcome.err
     assert not (run / "report.html").exists()

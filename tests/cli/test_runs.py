@@ -2,7 +2,7 @@ import json
 import subprocess
 import sys
 
-from mtkit.inspection.runs import plots
+from mtkit.inspection.views import figures
 from tests.inspection.runs.made_runs import write_run
 
 
@@ -23,7 +23,7 @@ def test_mistakes(mtkit, tmp_path, monkeypatch):
     assert outcome.status == 2 and ".png or .svg" in outcome.err
     outcome = mtkit("runs", tmp_path / "missing")
     assert outcome.status == 1 and "no such directory" in outcome.err
-    monkeypatch.setattr(plots, "find_spec", lambda name: None)
+    monkeypatch.setattr(figures, "find_spec", lambda name: None)
     outcome = mtkit("runs", run, "--plot", tmp_path / "curves.png")
     assert outcome.status == 1 and "hint: pip install 'mtkit[plots]'" in outcome.err
     assert mtkit("runs", run).status == 0

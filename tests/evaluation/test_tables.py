@@ -14,6 +14,15 @@ def test_text_is_aligned():
     )  # fmt: skip
 
 
+def test_text_is_aligned_with_hangul():
+    table = Table("", ["시스템", "BLEU"], [["기준 모델", "9.50"], ["new", "10.25"]])
+    assert render(table, "text") == (
+        "시스템      BLEU\n"
+        "기준 모델   9.50\n"
+        "new        10.25"
+    )  # fmt: skip
+
+
 def test_markdown_escapes_its_separator():
     assert render(TABLE, "markdown") == (
         "**A title**\n\n| system | BLEU |\n| --- | ---: |\n| a\\|b_1 | 9.50 |\n| c | 10.25 % |"

@@ -15,7 +15,7 @@ from mtkit.inspection.runs.groups import (
 from mtkit.inspection.runs.run_pair import RunPair, compare_pair
 from mtkit.inspection.runs.run_record import RunRecord
 from mtkit.inspection.runs.settings import differing_keys, short_names, shown
-from mtkit.inspection.views.text_table import align
+from mtkit.io.columns import align
 
 _MAX_COLUMNS = 4
 """Number of settings that are columns; more are listed below the table."""

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
-from importlib.util import find_spec
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,18 +109,6 @@ class Chart:
 
 def _short(value: float) -> str:
     return f"{value:.4g}"
-
-
-def require_plots() -> None:
-    """Check that matplotlib is installed.
-
-    Raises:
-        MtkitError: It is not.
-    """
-    if find_spec("matplotlib") is None:
-        raise MtkitError(
-            "matplotlib, which draws the curves, is not installed", "pip install 'mtkit[plots]'"
-        )
 
 
 def chart_svg(chart: Chart) -> str:

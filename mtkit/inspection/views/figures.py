@@ -1,8 +1,8 @@
 """Figures as SVG and PNG files, drawn with matplotlib."""
 
-import importlib.util
 import warnings
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -44,10 +44,9 @@ def require_matplotlib() -> None:
     Raises:
         MtkitError: It is not.
     """
-    if importlib.util.find_spec("matplotlib") is None:
+    if find_spec("matplotlib") is None:
         raise MtkitError(
-            "figures need matplotlib, which is not installed",
-            "pip install 'mtkit[plots]', or leave out --figures: the HTML page has them too",
+            "figures are drawn by matplotlib, which is not installed", "pip install 'mtkit[plots]'"
         )
 
 

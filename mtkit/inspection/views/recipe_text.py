@@ -7,7 +7,7 @@ import numpy as np
 from mtkit.inspection.recipe.facts import RecipeFacts
 from mtkit.inspection.recipe.positions import PositionFacts
 from mtkit.inspection.views.statements import logit_gap, position_statements
-from mtkit.inspection.views.text_table import align
+from mtkit.io.columns import align
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SHADES = " ░▒▓█"

@@ -12,7 +12,8 @@ from mtkit.inspection.trace.trace import (
     Token,
     TranslationTrace,
 )
-from mtkit.inspection.views.text_table import align, percent_map, wrap
+from mtkit.inspection.views.text_table import percent_map, wrap
+from mtkit.io.columns import align
 
 KINDS: dict[AttentionKind, str] = {
     "encoder": "encoder self-attention",

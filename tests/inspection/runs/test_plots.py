@@ -4,7 +4,6 @@ from xml.etree import ElementTree
 import pytest
 
 from mtkit.errors import MtkitError
-from mtkit.inspection.runs import plots
 from mtkit.inspection.runs.groups import group_runs
 from mtkit.inspection.runs.plots import Chart, Series, chart_svg, plot_validation
 from mtkit.inspection.runs.run_record import read_run
@@ -91,10 +90,3 @@ def test_nothing_to_plot(tmp_path):
     with pytest.raises(MtkitError, match="no run has a validation"):
         plot_validation(group_runs([read_run(run)]), tmp_path / "curves.png")
     assert not (tmp_path / "curves.png").exists()
-
-
-def test_without_matplotlib(monkeypatch):
-    monkeypatch.setattr(plots, "find_spec", lambda name: None)
-    with pytest.raises(MtkitError, match="is not installed") as caught:
-        plots.require_plots()
-    assert caught.value.hint == "pip install 'mtkit[plots]'"

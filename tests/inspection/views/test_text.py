@@ -10,7 +10,7 @@ from mtkit.config.recipe import Recipe
 from mtkit.inspection.recipe.facts import recipe_facts
 from mtkit.inspection.trace.trace import trace_translation
 from mtkit.inspection.views.recipe_text import facts_to_text
-from mtkit.inspection.views.text_table import align, percent_map, wrap
+from mtkit.inspection.views.text_table import percent_map, wrap
 from mtkit.inspection.views.trace_text import trace_to_text
 from mtkit.training.optimizer import learning_rate
 
@@ -22,12 +22,6 @@ def trace(make_trained, tmp_path_factory):
     path = tmp_path_factory.mktemp("text") / "model"
     save_model_dir(path, make_trained(n_encoder_layers=2))
     return trace_translation(path, TEXT)
-
-
-def test_columns_are_aligned_with_hangul():
-    lines = align([["가", "1"], ["abc", "22"], ["x"]], right=(1,))
-    assert lines == ["가    1", "abc  22", "x"]
-    assert [cell_len(line) for line in lines[:2]] == [7, 7]
 
 
 def test_percentages_and_numbers_for_wide_columns():
