@@ -14,12 +14,12 @@ from mtkit.evaluation.resampling import (
     Floats,
     Resampling,
     bootstrap_p,
-    bootstrap_sums,
+    draw_bootstrap,
+    draw_halves,
     holm,
     percentile_interval,
     randomization_p,
     resample,
-    selection_sums,
 )
 from mtkit.evaluation.score import Interval, Score
 
@@ -143,7 +143,7 @@ def score_systems(
     ]
     drawn = iter(
         resample(
-            bootstrap_sums,
+            draw_bootstrap,
             [part for by_metric in rows for runs in by_metric.values() for part in runs],
             resampling.n_bootstrap,
             resampling.seed,
@@ -269,7 +269,7 @@ def _exchange(
     key = pairs[0].metric
     kept = iter(
         resample(
-            selection_sums,
+            draw_halves,
             [rows for result in results for rows in result.rows[key]],
             resampling.n_trials,
             resampling.seed,

@@ -33,59 +33,49 @@ class Resampling:
     """Seed of the random numbers; the default is that of sacreBLEU."""
 
 
-def bootstrap_sums(rows: Floats, n_samples: int, seed: int) -> Floats:
-    """Return the sums over resampled segments.
+def draw_bootstrap(rng: np.random.Generator, n_samples: int, n_segments: int) -> Floats:
+    """Draw how often each segment occurs in a resample, of as many segments with replacement.
 
-    Args:
-        rows: Shape (segments, columns).
-        n_samples: Number of resamples.
-        seed: Seed of the random numbers.
     Returns:
-        Shape (n_samples, columns).
+        Shape (n_samples, n_segments).
     """
-    n_segments = len(rows)
-    rng = np.random.default_rng(seed)
-    sums = np.empty((n_samples, rows.shape[1]))
-    for start, end in _chunks(n_samples, n_segments):
-        drawn = rng.choice(n_segments, size=(end - start, n_segments))
-        counts = np.stack([np.bincount(sample, minlength=n_segments) for sample in drawn])
-        sums[start:end] = counts.astype(np.float64) @ rows
-    return sums
+    drawn = rng.choice(n_segments, size=(n_samples, n_segments))
+    counts = np.stack([np.bincount(sample, minlength=n_segments) for sample in drawn])
+    return counts.astype(np.float64)
 
 
-def selection_sums(rows: Floats, n_trials: int, seed: int) -> Floats:
-    """Return the sums over random halves of the segments, those whose outputs are not exchanged.
+def draw_halves(rng: np.random.Generator, n_trials: int, n_segments: int) -> Floats:
+    """Draw which segments keep their outputs, each with a probability of one half.
 
-    Args:
-        rows: Shape (segments, columns).
-        n_trials: Number of trials.
-        seed: Seed of the random numbers.
     Returns:
-        Shape (n_trials, columns).
+        1 where the outputs are kept, 0 where they are exchanged. Shape (n_trials, n_segments).
     """
-    rng = np.random.default_rng(seed)
-    sums = np.empty((n_trials, rows.shape[1]))
-    for start, end in _chunks(n_trials, len(rows)):
-        is_kept = rng.integers(2, size=(end - start, len(rows)), dtype=bool)
-        sums[start:end] = is_kept.astype(np.float64) @ rows
-    return sums
+    return rng.integers(2, size=(n_trials, n_segments), dtype=bool).astype(np.float64)
 
 
 def resample(
-    sums: Callable[[Floats, int, int], Floats], parts: Sequence[Floats], n: int, seed: int
+    draw: Callable[[np.random.Generator, int, int], Floats],
+    parts: Sequence[Floats],
+    n: int,
+    seed: int,
 ) -> list[Floats]:
-    """Resample several statistics of the same segments together.
+    """Sum several statistics of the same segments over resamples.
 
     Args:
-        sums: `bootstrap_sums` or `selection_sums`.
+        draw: `draw_bootstrap` or `draw_halves`.
         parts: Each of shape (segments, columns).
         n: Number of resamples.
         seed: Seed of the random numbers.
     Returns:
-        For each part, shape (n, columns).
+        For each part, the sums over each resample. Shape (n, columns).
     """
+    rows = np.hstack(parts)
+    rng = np.random.default_rng(seed)
+    sums = np.empty((n, rows.shape[1]))
+    for start, end in _chunks(n, len(rows)):
+        sums[start:end] = draw(rng, end - start, len(rows)) @ rows
     ends = np.cumsum([part.shape[1] for part in parts])
-    return np.split(sums(np.hstack(parts), n, seed), ends[:-1], axis=1)
+    return np.split(sums, ends[:-1], axis=1)
 
 
 def percentile_interval(samples: Floats) -> tuple[float, float]:

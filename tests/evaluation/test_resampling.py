@@ -6,11 +6,12 @@ import pytest
 from mtkit.evaluation import resampling
 from mtkit.evaluation.resampling import (
     bootstrap_p,
-    bootstrap_sums,
+    draw_bootstrap,
+    draw_halves,
     holm,
     percentile_interval,
     randomization_p,
-    selection_sums,
+    resample,
     sign_test,
 )
 
@@ -61,7 +62,9 @@ def test_the_numbers_drawn_do_not_depend_on_the_size_of_chunks(monkeypatch, n_se
     monkeypatch.setattr(resampling, "_CHUNK_ELEMENTS", 1)
     rng = np.random.default_rng(5)
     drawn = rng.choice(n_segments, size=(n, n_segments))
-    assert np.array_equal(bootstrap_sums(rows, n, 5), rows[drawn].sum(axis=1))
+    [sums] = resample(draw_bootstrap, [rows], n, 5)
+    assert np.array_equal(sums, rows[drawn].sum(axis=1))
     rng = np.random.default_rng(5)
     kept = rng.integers(2, size=(n, n_segments), dtype=bool)
-    assert np.array_equal(selection_sums(rows, n, 5), kept @ rows)
+    sums = np.hstack(resample(draw_halves, [rows[:, :1], rows[:, 1:]], n, 5))
+    assert np.array_equal(sums, kept @ rows)
