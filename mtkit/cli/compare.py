@@ -16,6 +16,7 @@ from mtkit.cli.common.evaluation_options import (
     choose_tokenizer,
     load_metrics,
     read_references,
+    system_name,
     warn_of_texts,
 )
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
@@ -52,7 +53,7 @@ class SystemOptions:
 
 @option_group()
 class ComparisonOptions(MetricOptions):
-    """Metrics, tests and output."""
+    """Metrics and tests."""
 
     metrics: Annotated[
         list[Metric] | None, typer.Option("--metric", show_default="bleu and chrf")
@@ -64,8 +65,6 @@ class ComparisonOptions(MetricOptions):
         int, typer.Option("--trials", min=1, metavar="N", rich_help_panel=TESTS)
     ] = 10_000
     """Trials of approximate randomization."""
-    form: Annotated[Literal["text", "markdown", "latex"], typer.Option("--format")] = "text"
-    """Format of the tables."""
 
 
 @option_group(ANALYSIS)
@@ -112,6 +111,7 @@ def compare(
 
     model_options = ModelOptions(tags, devices, search)
     _check_options(inputs, model_options)
+    options.refuse_two_formats()
     paths = _parse_systems(inputs.models or inputs.hypotheses or [])
     refuse_overwriting(
         [options.segment_scores_path],
@@ -165,18 +165,13 @@ def _parse_systems(texts: list[str]) -> dict[str, list[Path]]:
         # An existing file may have = or , in its name.
         name, _, rest = ("", "", text) if Path(text).exists() else text.rpartition("=")
         paths = [Path(rest)] if Path(rest).exists() else list(map(Path, rest.split(",")))
-        systems.append((name or _default_name(paths[0]), paths))
+        systems.append((name or system_name(paths[0]), paths))
     names = [name for name, _ in systems]
     if len(set(names)) < len(names):
         systems = [(text, paths) for text, (_, paths) in zip(texts, systems, strict=True)]
     if repeated := next((text for text in texts if texts.count(text) > 1), None):
         raise typer.BadParameter(f"{repeated} is given twice")
     return dict(systems)
-
-
-def _default_name(path: Path) -> str:
-    is_model = path.is_dir() and path.name == "model" and path.parent.name
-    return path.parent.name if is_model else path.stem
 
 
 def _read_test_set(inputs: SystemOptions, analysis: AnalysisOptions) -> _TestSet:

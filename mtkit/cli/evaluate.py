@@ -13,6 +13,7 @@ from mtkit.cli.common.evaluation_options import (
     choose_tokenizer,
     load_metrics,
     read_references,
+    system_name,
     warn_of_texts,
 )
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
@@ -20,6 +21,7 @@ from mtkit.cli.common.options import TagOptions
 from mtkit.cli.common.search_options import SearchOptions
 
 if TYPE_CHECKING:
+    from mtkit.evaluation.comparison import Comparison
     from mtkit.translation.translator import Translator
 
 
@@ -68,15 +70,14 @@ def evaluate(
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.evaluation.comparison import System, compare_systems
     from mtkit.evaluation.metrics import check_counts
-    from mtkit.evaluation.report import to_json, to_text
     from mtkit.evaluation.resampling import Resampling
-    from mtkit.evaluation.score import Scores
     from mtkit.evaluation.scorer_command import parse_scorers
     from mtkit.evaluation.segment_differences import segment_table
     from mtkit.io.text import read_lines, write_lines
 
     model_options = ModelOptions(tags, devices, search)
     _check_options(inputs, options, model_options)
+    options.refuse_two_formats()
     model_dirs = inputs.model_dirs or []
     refuse_overwriting(
         [options.segment_scores_path],
@@ -99,18 +100,14 @@ def evaluate(
         if options.robustness:
             print(
                 _measure_robustness(
-                    translator,
-                    (src, references),
-                    names,
-                    tokenize,
-                    model_options,
-                    as_json=options.as_json,
+                    translator, (src, references), names, tokenize, model_options, options
                 )
             )
             return
         hypotheses = model_options.translate(translator, src)
     warn_of_texts({"the translations": hypotheses}, references, names, tokenize)
-    system = System("score", [hypotheses])
+    paths = model_dirs or [inputs.hypothesis_path or Path()]
+    system = System(" + ".join(map(system_name, paths)), [hypotheses])
     comparison = compare_systems(
         [system],
         load_metrics(scorers, names, [system], references, src, tokenize),
@@ -118,9 +115,21 @@ def evaluate(
     )
     if options.segment_scores_path is not None:
         write_lines(options.segment_scores_path, segment_table(comparison))
+    print(_report(comparison, references, options))
+
+
+def _report(
+    comparison: "Comparison", references: list[list[str]], options: EvaluationOptions
+) -> str:
+    from mtkit.evaluation.comparison_report import Report, to_tables
+    from mtkit.evaluation.report import to_json, to_text
+    from mtkit.evaluation.score import Scores
+
+    if options.form != "text":
+        return to_tables(Report(comparison, references), options.form)
     by_metric = {key: runs.score for key, runs in comparison.systems[0].scores.items()}
-    scores = Scores(by_metric, len(hypotheses))
-    print(to_json(scores) if options.as_json else to_text(scores))
+    scores = Scores(by_metric, len(references[0]))
+    return to_json(scores) if options.as_json else to_text(scores)
 
 
 def _check_options(
@@ -132,6 +141,10 @@ def _check_options(
         raise typer.BadParameter("--model needs --src")
     if inputs.src_path is not None and not (inputs.model_dirs or options.scorers):
         raise typer.BadParameter("--src is for --model, or for --scorer")
+    if options.robustness:
+        others = {"--scorer": options.scorers, "--segment-scores": options.segment_scores_path}
+        if given := [name for name, value in others.items() if value]:
+            raise typer.BadParameter(f"{given[0]} does not go with --robustness")
     if not inputs.model_dirs:
         model_options.refuse_without_model(robustness=options.robustness)
 
@@ -142,11 +155,10 @@ def _measure_robustness(
     names: list[str],
     tokenize: str | None,
     model_options: ModelOptions,
-    *,
-    as_json: bool,
+    options: EvaluationOptions,
 ) -> str:
     from mtkit.corpus.augment.altered_sets import alter_test_set
-    from mtkit.evaluation.report import robustness_to_json, robustness_to_text
+    from mtkit.evaluation.report import robustness_to_json, robustness_to_tables
     from mtkit.evaluation.robustness import evaluate_robustness
 
     config = translator.config
@@ -158,4 +170,6 @@ def _measure_robustness(
         names,
         tokenize,
     )
-    return robustness_to_json(*result) if as_json else robustness_to_text(*result)
+    if options.as_json:
+        return robustness_to_json(*result)
+    return robustness_to_tables(*result, options.form)

@@ -10,7 +10,8 @@ from mtkit.evaluation.comparison import Comparison, Difference, RunScores
 from mtkit.evaluation.faults import FaultCount
 from mtkit.evaluation.score import Score
 from mtkit.evaluation.segment_differences import SegmentDifference
-from mtkit.evaluation.tables import Table, TableFormat, render
+from mtkit.evaluation.tables import Table, TableFormat, render, signature_table
+from mtkit.io.columns import align
 
 _MIN_P = 0.0001 - 1e-7
 """Smallest p-value that is shown; that of 10,000 trials without a larger difference is shown."""
@@ -118,11 +119,8 @@ def _tables(report: Report) -> Iterator[Table]:
         yield _fault_table(report)
     for title, buckets in report.buckets.items():
         yield _bucket_table(comparison, title, buckets)
-    yield Table(
-        "Signatures",
-        ["metric", "signature"],
-        [[metric.name, _signature(comparison, key)] for key, metric in comparison.metrics.items()],
-        n_left=2,
+    yield signature_table(
+        (metric.name, _signature(comparison, key)) for key, metric in comparison.metrics.items()
     )
 
 
@@ -140,7 +138,9 @@ def _score_table(comparison: Comparison) -> Table:
         [result.system.name, *(_score_cell(runs.score) for runs in result.scores.values())]
         for result in comparison.systems
     ]
-    title = "Scores [95 % interval]; the first system is the baseline"
+    title = "Scores [95 % interval]" if comparison.resampling.n_bootstrap else "Scores"
+    if len(rows) > 1:
+        title += "; the first system is the baseline"
     return Table(title, ["system", *names], rows)
 
 
@@ -229,9 +229,7 @@ def _bucket_table(comparison: Comparison, title: str, buckets: Sequence[Bucket])
 
 def _segments_to_text(report: Report, first: str, second: str) -> str:
     metric = next(iter(report.comparison.metrics.values()))
-    lines = [f"Segments that differ most in {metric.name}: {first}, {second}"]
-    labels = ["source", "reference", first, second]
-    width = max(map(len, labels))
+    rows: list[list[str]] = []
     for segment in report.segments[first, second]:
         references = [
             stream[segment.line - 1] for stream in report.references if stream[segment.line - 1]
@@ -242,8 +240,9 @@ def _segments_to_text(report: Report, first: str, second: str) -> str:
             (first, f"{segment.first_score:6.{metric.n_digits}f}  {segment.first}"),
             (second, f"{segment.second_score:6.{metric.n_digits}f}  {segment.second}"),
         ]
-        lines += [f"line {segment.line}", *(f"  {label:<{width}}  {text}" for label, text in texts)]
-    return "\n".join(lines)
+        rows += [[f"line {segment.line}"], *([f"  {label}", text] for label, text in texts)]
+    title = f"Segments that differ most in {metric.name}: {first}, {second}"
+    return "\n".join([title, *align(rows)])
 
 
 def _p_value(p: float | None) -> str:

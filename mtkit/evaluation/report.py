@@ -1,11 +1,12 @@
 """Reports of scores as text and as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mtkit.evaluation.robustness import AlteredScores
 from mtkit.evaluation.score import Scores
+from mtkit.evaluation.tables import Table, TableFormat, render, signature_table
 
 
 def to_text(scores: Scores) -> str:
@@ -42,35 +43,32 @@ def to_json(scores: Scores) -> str:
     return json.dumps(_as_dict(scores), ensure_ascii=False, indent=2)
 
 
-def robustness_to_text(clean: Scores, altered: Sequence[AlteredScores]) -> str:
-    """Return a table of scores with their difference to the original test set, then the signatures.
+def robustness_to_tables(clean: Scores, altered: Sequence[AlteredScores], form: TableFormat) -> str:
+    """Return a table of scores and their changes from the original test set, and the signatures.
 
     ```
-                            lines   BLEU           chrF2
-    clean                    1000  38.12           61.20
-    upper_case               1000  12.03  -26.09   30.11  -31.09
-    typos                     998  33.90   -4.22   57.84   -3.36
-    BLEU    nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0
-    chrF2   nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0
+    Scores of the test set, and of altered versions of it
+    test set    lines   BLEU  change  chrF2  change
+    clean        1000  38.12          61.20
+    upper_case   1000  12.03  -26.09  30.11  -31.09
+    typos         998  33.90   -4.22  57.84   -3.36
     ```
     """
-    width = max(len(name) for name in ("clean", *(test_set.name for test_set in altered)))
-    lines = [
-        f"{'':<{width}}  {'lines':>6}" + "".join(f"  {score.name:>6}        " for score in clean)
-    ]
-    lines.append(
-        f"{'clean':<{width}}  {clean.n_segments:>6}"
-        + "".join(f"  {score.value:>6.2f}        " for score in clean)
-    )
+    title = "Scores of the test set, and of altered versions of it"
+    header = ["test set", "lines", *(cell for score in clean for cell in (score.name, "change"))]
+    rows = [["clean", str(clean.n_segments), *_score_cells(clean)]]
     for name, n_altered, scores in altered:
-        if scores is None:
-            cells = ["  no line altered"]
-        else:
-            differences = zip(scores, _differences(clean, scores), strict=True)
-            cells = [f"  {score.value:>6.2f} {change:>+7.2f}" for score, change in differences]
-        lines.append(f"{name:<{width}}  {n_altered:>6}" + "".join(cells))
-    lines += [f"{score.name:<6}  {score.signature}" for score in clean]
-    return "\n".join(line.rstrip() for line in lines)
+        cells = _score_cells(scores, clean) if scores else ["-"] * (2 * len(clean))
+        rows.append([name, str(n_altered), *cells])
+    signatures = signature_table((score.name, score.signature) for score in clean)
+    return "\n\n".join(render(table, form) for table in (Table(title, header, rows), signatures))
+
+
+def _score_cells(scores: Scores, clean: Scores | None = None) -> Iterator[str]:
+    """Yield the value of each score, and its change from that of the original test set."""
+    changes = [f"{change:+.2f}" for change in _differences(clean, scores)] if clean else None
+    for score, change in zip(scores, changes or [""] * len(scores), strict=True):
+        yield from (f"{score.value:.2f}", change)
 
 
 def robustness_to_json(clean: Scores, altered: Sequence[AlteredScores]) -> str:

@@ -158,6 +158,13 @@ def test_robustness_of_a_model(mtkit, tmp_path, tiny_run, ko_en_pairs):
     ]
 
 
+@pytest.mark.parametrize("option", [("--scorer", "x:higher:true"), ("--segment-scores", "y")])
+def test_robustness_refuses_what_it_does_not_compute(mtkit, files, option):
+    args = ("-m", files / "model", "-s", files / "hyp", "-r", files / "ref1", "--robustness")
+    outcome = mtkit("evaluate", *args, *option)
+    assert outcome.status == 2 and f"{option[0]} does not go with --robustness" in outcome.err
+
+
 def test_robustness_needs_a_model(mtkit, files):
     outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1", "--robustness")
     assert outcome.status == 2 and "--model" in outcome.err
@@ -252,6 +259,23 @@ def test_an_exported_model_scores_as_the_one_it_was_made_from(
         for folder in (tmp_path / "exported", tiny_run / "model")
     )
     assert (exported.status, exported.out) == (0, own.out)
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex"])
+def test_tables_are_those_of_compare(mtkit, files, form):
+    args = (files / "hyp", "-r", files / "ref2", "--metric", "bleu", "--format", form)
+    evaluated, compared = mtkit("evaluate", *args), mtkit("compare", *args)
+    assert evaluated.status == 0 and "hyp" in evaluated.out
+    assert evaluated.out == compared.out
+    refused = mtkit("evaluate", *args, "--json")
+    assert refused.status == 2 and "--json has no tables to format" in refused.err
+
+
+def test_the_system_of_a_table_is_named_after_its_models(mtkit, files, upper_case_model):
+    models = ("-m", files / "model1", "-m", files / "model2")
+    args = ("-s", files / "hyp", "-r", files / "ref1", "--format", "markdown", "--bootstrap", 0)
+    assert "**Scores**\n\n| system | BLEU |" in (out := mtkit("evaluate", *models, *args).out)
+    assert "| model1 + model2 | " in out
 
 
 def test_unequal_counts_are_reported(mtkit, files):

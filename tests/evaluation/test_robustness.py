@@ -8,7 +8,7 @@ import pytest
 from mtkit.corpus.augment.altered_sets import alter_test_set
 from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
-from mtkit.evaluation.report import robustness_to_json, robustness_to_text
+from mtkit.evaluation.report import robustness_to_json, robustness_to_tables
 from mtkit.evaluation.robustness import AlteredScores, evaluate_robustness
 
 NAMES = ["upper_case", "title_case", "typos", "drop_end_punctuation", "noise", "merge"]
@@ -155,13 +155,17 @@ def test_the_table_and_its_json():
         for lines in (GERMAN, [*GERMAN[:4], "Leute reparieren ein Dach."])
     )
     altered = [AlteredScores("typos", 4, worse), AlteredScores("upper_case", 0, None)]
-    head, first, second, third, *signatures = robustness_to_text(clean, altered).splitlines()
-    assert head.split() == ["lines", "BLEU", "TER"]
+    _, head, first, second, third, *signatures = robustness_to_tables(
+        clean, altered, "text"
+    ).splitlines()
+    assert head.split() == ["test", "set", "lines", "BLEU", "change", "TER", "change"]
     assert first.split() == ["clean", "5", "100.00", "0.00"]
     difference, ter = f"{worse.bleu.value - 100:+.2f}", f"{worse.ter.value:.2f}"
     assert second.split() == ["typos", "4", f"{worse.bleu.value:.2f}", difference, ter, f"+{ter}"]
-    assert third.split() == ["upper_case", "0", "no", "line", "altered"]
-    assert signatures == [f"BLEU    {clean.bleu.signature}", f"TER     {clean.ter.signature}"]
+    assert third.split() == ["upper_case", "0", "-", "-", "-", "-"]
+    assert [line.split()[-1] for line in signatures[-2:]] == [score.signature for score in clean]
+    markdown = robustness_to_tables(clean, altered, "markdown")
+    assert f"| typos | 4 | {worse.bleu.value:.2f} | {difference} | {ter} | +{ter} |" in markdown
     report = json.loads(robustness_to_json(clean, altered))
     assert report["clean"]["bleu"] == clean.as_dict()["bleu"] and report["clean"]["n_segments"] == 5
     assert (

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -56,8 +56,19 @@ class MetricOptions:
         Path | None, typer.Option("--segment-scores", metavar="FILE")
     ] = None
     """File for the scores of each segment, as a table with TABs."""
+    form: Annotated[Literal["text", "markdown", "latex"], typer.Option("--format")] = "text"
+    """Format of the tables."""
     as_json: Annotated[bool, typer.Option("--json")] = False
     """Print JSON."""
+
+    def refuse_two_formats(self) -> None:
+        """Refuse --format with --json.
+
+        Raises:
+            typer.BadParameter: Both were given.
+        """
+        if self.as_json and self.form != "text":
+            raise typer.BadParameter("--json has no tables to format; leave out --format or --json")
 
 
 @option_group(DEVICES)
@@ -128,6 +139,14 @@ class ModelOptions(NamedTuple):
         with progress("Translating", len(lines)) as bar:
             translations = translator.stream(lines, on_lines=bar.advance, **self.search)
             return [translation.text for translation in translations]
+
+
+def system_name(path: Path) -> str:
+    """Return the name of a system in tables, by its file of translations or its model directory."""
+    if str(path) == "-":
+        return "stdin"
+    is_model = path.is_dir() and path.name == "model" and path.parent.name
+    return path.parent.name if is_model else path.stem
 
 
 def read_references(paths: list[Path]) -> list[list[str]]:
