@@ -57,7 +57,7 @@ class MetricOptions:
     ] = None
     """File for the scores of each segment, as a table with TABs."""
     form: Annotated[Literal["text", "markdown", "latex"], typer.Option("--format")] = "text"
-    """Format of the tables."""
+    """Format of the output."""
     as_json: Annotated[bool, typer.Option("--json")] = False
     """Print JSON."""
 
