@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from mtkit.inspection.trace.trace import AttentionMap, TranslationTrace
 from mtkit.inspection.views.beam_drawing import NODE_HEIGHT, NODE_WIDTH, beam_drawings
 from mtkit.inspection.views.drawing import BeamDrawing, alignment_drawing
@@ -83,7 +85,7 @@ def _draw_cells(axes: "Axes", weights: Any) -> None:
 
     # Only the cells that are not empty, which keeps files small.
     cells = [(place, weight) for place, weight in _cells(weights) if weight >= 0.005]
-    boxes = [[(x, y), (x + 1, y), (x + 1, y + 1), (x, y + 1)] for (y, x), _ in cells]
+    boxes = [np.array([(x, y), (x + 1, y), (x + 1, y + 1), (x, y + 1)]) for (y, x), _ in cells]
     filled = PolyCollection(boxes, cmap="Blues", edgecolors="white", linewidths=0.5, clip_on=False)
     filled.set_array([weight for _, weight in cells])
     filled.set_clim(0, 1)
@@ -135,7 +137,7 @@ def _beam_figure(drawing: BeamDrawing, text: Text) -> "Figure":
     for edge in drawing.edges:
         axes.add_patch(
             PathPatch(
-                Curve(edge.points, [Curve.MOVETO, *[Curve.CURVE4] * 3]),
+                Curve(np.array(edge.points), [Curve.MOVETO, *[Curve.CURVE4] * 3]),
                 fill=False,
                 **_beam_line(edge.kind),
             )
