@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
-from mtkit.cli.common.options import OverridesOption, TagOptions
+from mtkit.cli.common.options import DeviceOption, OverridesOption, TagOptions
 from mtkit.cli.common.search_options import option_name, search_group
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class InspectOptions:
 
     path: Annotated[Path, typer.Argument(metavar="MODEL|RECIPE")]
     """Model directory, or recipe."""
-    text: Annotated[str | None, typer.Argument(metavar="TEXT", show_default=False)] = None
-    """With a model: the sentence to translate."""
+    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", show_default=False)] = None
+    """With a model: the sentence to translate, or several."""
     html_path: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", show_default="stdout as text")
     ] = None
@@ -42,12 +42,13 @@ class InspectOptions:
     figures_dir: Annotated[Path | None, typer.Option("--figures", metavar="DIR")] = None
     """Write the figures as PNG and SVG files into this directory."""
     as_json: Annotated[bool, typer.Option("--json")] = False
-    """Print JSON with every number."""
+    """Print JSON with every number, one line for each sentence."""
     layer: Annotated[int | None, typer.Option(min=1, metavar="N")] = None
     """With a model: print the attention of this layer, from 1."""
     head: Annotated[int | None, typer.Option(min=1, metavar="N")] = None
     """With a model: print the attention of this head, from 1."""
     overrides: OverridesOption = None
+    device: DeviceOption = "cpu"
 
 
 @takes_option_groups
@@ -55,8 +56,9 @@ def inspect(options: InspectOptions, tags: TagOptions, search: _SearchOptions) -
     """Look inside a translation, or at what follows from a recipe.
 
     With a model and a sentence: subwords, shapes, attention of every head, the beam as it grew,
-    word alignment, and statistics of the layers. With a recipe: learning rate schedule, parameters,
-    positions, label smoothing and dropout. Prints text; layers and heads are numbered from 1.
+    word alignment, and statistics of the layers; several sentences have a section each. With a
+    recipe: learning rate schedule, parameters, positions, label smoothing and dropout. Prints text;
+    layers and heads are numbered from 1.
 
     Examples:
         mtkit inspect demo/model '나는 학교에 간다'
@@ -68,11 +70,12 @@ def inspect(options: InspectOptions, tags: TagOptions, search: _SearchOptions) -
 
     if is_recipe_name(options.path):
         model_only = {
-            "TEXT": options.text,
+            "TEXT": options.texts,
             "--layer": options.layer,
             "--head": options.head,
             "--tag": tags.tags,
             "--tgt-tag": tags.tgt_tags,
+            "--device": None if options.device == "cpu" else options.device,
             **{option_name(field): value for field, value in search.items()},
         }
         if given := [name for name, value in model_only.items() if value is not None]:
@@ -97,7 +100,7 @@ def _inspect_recipe(options: InspectOptions) -> None:
 
     _write(
         options,
-        facts.as_dict,
+        lambda: [facts.as_dict()],
         as_text=lambda: facts_to_text(facts),
         as_html=lambda: recipe_to_html(facts),
         figures=lambda: recipe_figures(facts),
@@ -109,34 +112,39 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
 
     # torch takes seconds to load, which a mistyped path should not wait for.
     refuse_no_model(options.path)
-    if options.text is None:
+    if not options.texts:
         raise typer.BadParameter("TEXT is missing: the sentence to translate, in quotes")
     if options.overrides:
         raise typer.BadParameter("--set goes with a recipe, not with a model")
     _refuse_outputs(options)
-    from mtkit.inspection.trace.trace import trace_translation
+    from mtkit.inspection.trace.trace import trace_texts
 
-    trace = trace_translation(
-        options.path, options.text, tags.tags or (), tags.tgt_tags or (), **search
+    traces = trace_texts(
+        options.path,
+        options.texts,
+        tags.tags or (),
+        tags.tgt_tags or (),
+        options.device,
+        **search,
     )
-    from mtkit.inspection.views.html import trace_to_html
-    from mtkit.inspection.views.trace_figures import trace_figures
-    from mtkit.inspection.views.trace_text import trace_to_text
+    from mtkit.inspection.views.html import traces_to_html
+    from mtkit.inspection.views.trace_figures import traces_figures
+    from mtkit.inspection.views.trace_text import traces_to_text
 
-    trace.require_layer_and_head(options.layer, options.head)
+    traces[0].require_layer_and_head(options.layer, options.head)
     width = shutil.get_terminal_size().columns
     _write(
         options,
-        trace.as_dict,
-        as_text=lambda: trace_to_text(trace, width, options.layer, options.head),
-        as_html=lambda: trace_to_html(trace),
-        figures=lambda: trace_figures(trace, options.layer, options.head),
+        lambda: [trace.as_dict() for trace in traces],
+        as_text=lambda: traces_to_text(traces, width, options.layer, options.head),
+        as_html=lambda: traces_to_html(traces),
+        figures=lambda: traces_figures(traces, options.layer, options.head),
     )
 
 
 def _write(
     options: InspectOptions,
-    as_dict: Callable[[], dict[str, Any]],
+    as_dicts: Callable[[], list[dict[str, Any]]],
     as_text: Callable[[], str],
     as_html: Callable[[], str],
     figures: Callable[[], Iterable["NamedFigure"]],
@@ -151,7 +159,8 @@ def _write(
 
         write_figures(options.figures_dir, figures())
     if options.as_json:
-        print(json.dumps(as_dict(), ensure_ascii=False, allow_nan=False))
+        for one in as_dicts():
+            print(json.dumps(one, ensure_ascii=False, allow_nan=False))
     elif options.html_path is None and options.figures_dir is None:
         print(as_text())
 

@@ -31,6 +31,21 @@ def test_json(mtkit, model_dir, tiny_recipe_path):
     assert facts["languages"] == "ko to en" and facts["schedule"]["max_steps"] == 20
 
 
+def test_several_sentences(mtkit, model_dir, tmp_path, monkeypatch):
+    args = ("inspect", model_dir, f"{TEXT}. {TEXT}.", TEXT, "--beam-size", 1)
+    traces = [json.loads(line) for line in mtkit(*args, "--json").out.splitlines()]
+    assert [trace["text"] for trace in traces] == [f"{TEXT}.", f"{TEXT}.", TEXT]
+    text = mtkit(*args).out
+    assert text.startswith("Sentence 1 of 3\n") and f"\n\nSentence 3 of 3\n{TEXT} -> " in text
+    monkeypatch.setattr(
+        "mtkit.inspection.views.figures.write_figures",
+        lambda path, figures: print(*(figure.name for figure in figures)),
+    )
+    names = mtkit(*args, "--figures", tmp_path).out.split()
+    assert {"1-layers", "2-alignment", "3-attention-cross-1"} <= set(names)
+    assert len(set(names)) == len(names)
+
+
 def test_a_page_and_figures(mtkit, model_dir, tiny_recipe_path, tmp_path):
     pytest.importorskip("matplotlib")
     page, directory = tmp_path / "page.html", tmp_path / "figures"
@@ -47,7 +62,9 @@ def test_a_page_and_figures(mtkit, model_dir, tiny_recipe_path, tmp_path):
     [
         (["{model}"], "TEXT is missing"),
         (["{model}", ""], "the text is empty"),
-        (["{model}", "물 " * 60], "parts, one of which can be inspected"),
+        (["{model}", TEXT, " "], "the text is empty"),
+        (["{model}", *[TEXT] * 21], "21 sentences, and at most 20 can be inspected at a time"),
+        (["{model}", TEXT, "--device", "cuda:99"], "device cuda:99 is not available"),
         (["{model}x", TEXT], "no such directory"),
         (["{model}", TEXT, "--layer", "2"], "--layer 2: the model has 1"),
         (["{model}", TEXT, "--head", "3", "-o", "page.html"], "--head 3: the model has 2"),
@@ -59,6 +76,7 @@ def test_a_page_and_figures(mtkit, model_dir, tiny_recipe_path, tmp_path):
         (["{model}", TEXT, "-o", "-", "--json"], "stdout is named for two outputs"),
         (["{model}", TEXT, "--figures", "{corpus}"], "is a file, not a directory"),
         (["{recipe}", TEXT], "TEXT goes with a model"),
+        (["{recipe}", "--device", "auto"], "--device goes with a model"),
         (["{recipe}", "--head", "1"], "--head goes with a model"),
         (["{recipe}", "--alpha", "1"], "--alpha goes with a model"),
         (["{recipe}", "-o", "{recipe}"], "is an input, and would be overwritten"),

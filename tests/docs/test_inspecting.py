@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from mtkit.checkpoint.model_dir import save_model_dir
-from mtkit.inspection.trace.trace import TranslationTrace
+from mtkit.inspection.trace.translation_trace import TranslationTrace
 from mtkit.inspection.views import figures
-from mtkit.inspection.views.html import trace_to_html
+from mtkit.inspection.views.html import traces_to_html
 from tests.documents import blocks, console_commands, read_page, run_command
 
 PAGE = read_page("docs/guides/inspecting.md")
@@ -39,7 +39,7 @@ def test_the_commands(mtkit, demo_dir, monkeypatch):
         "write_figures",
         lambda path, all_: write_figures(path, [one for one in all_ if one.name in some]),
     )
-    assert len(COMMANDS) == 9
+    assert len(COMMANDS) == 10
     for command in COMMANDS:
         status, out, err = run_command(mtkit, command.partition(" >")[0], demo_dir)
         assert status == 0, f"{command}\n{err}"
@@ -57,6 +57,6 @@ def test_the_code(demo_dir, capsys):
     exec(compile(code, "inspecting.md", "exec"), names)
     trace = names["trace"]
     assert capsys.readouterr().out.count("\n") == len(trace.tgt_tokens)
-    page = trace_to_html(trace)
+    page = traces_to_html([trace])
     for title in ("Subwords", "Attention", "Next token", "Beam search", "Word alignment"):
         assert f"<h2>{title}</h2>" in page

@@ -1,18 +1,14 @@
-"""Trace of one translation: subwords, shapes, attention, beam, word alignment and layer statistics.
-
-Layers and heads are numbered from 1 here, as in papers.
-"""
+"""Translation of texts with a record of everything that happens on the way."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Self
 
-import numpy as np
 from torch import Tensor
 
 from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
+from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.inspection.trace.beam_recorder import (
     RecordedSearch,
@@ -20,174 +16,33 @@ from mtkit.inspection.trace.beam_recorder import (
     RecordingScorer,
     best_path,
 )
-from mtkit.inspection.trace.forward_recorder import (
-    AttentionKind,
-    ForwardRecord,
-    record_forward,
-)
+from mtkit.inspection.trace.forward_recorder import ForwardRecord, record_forward
 from mtkit.inspection.trace.gradients import gradient_norms
-from mtkit.inspection.trace.layer_statistics import (
-    LayerStatistics,
-    NormStatistics,
-    layer_statistics,
+from mtkit.inspection.trace.layer_statistics import layer_statistics
+from mtkit.inspection.trace.shapes import traced_tensors
+from mtkit.inspection.trace.translation_trace import (
+    AttentionMap,
+    BeamHypothesis,
+    BeamStep,
+    Prediction,
+    Token,
+    TranslationTrace,
 )
-from mtkit.inspection.trace.shapes import TracedTensor, traced_tensors
+from mtkit.io.logs import get_logger
+from mtkit.model.device import choose_device
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.translation.alignment import Units
 from mtkit.translation.attention_postprocess import AttentionPostprocessor
 from mtkit.translation.line_search import LineRequest
-from mtkit.translation.result import ExtraOutputs
+from mtkit.translation.result import Candidate, ExtraOutputs
+from mtkit.translation.source_encoder import SourceLine
 from mtkit.translation.translator import Translator
 
+logger = get_logger(__name__)
+
+MAX_PARTS = 20
+"""Sentences that are traced at a time; a page about more would be too large to read."""
 _N_ALTERNATIVES = 3
-Array = np.ndarray[Any, np.dtype[np.float32]]
-
-
-class Token(NamedTuple):
-    """One subword."""
-
-    text: str
-    """The subword as the tokenizer writes it, with U+2581 for a space."""
-    id: int
-
-
-class AttentionMap(NamedTuple):
-    """Attention of one layer."""
-
-    kind: AttentionKind
-    """encoder and decoder: attention of a side to itself; cross: of the target to the source."""
-    layer: int
-    rows: list[str]
-    """Subwords that attend: the queries."""
-    columns: list[str]
-    """Subwords that are attended to: the keys."""
-    scores: Array
-    """Q K^T / sqrt(K) before the mask. Shape (H, rows, columns)."""
-    weights: Array
-    """Shape (H, rows, columns); each row sums to 1."""
-
-    def entropy(self, head: int) -> float:
-        """Return the mean entropy of a head's rows in nats; 0 looks at one subword only.
-
-        Args:
-            head: From 1.
-        """
-        weights = self.weights[head - 1].astype(np.float64)
-        logs = np.log(weights, where=weights > 0, out=np.zeros_like(weights))
-        return float(-(weights * logs).sum(1).mean())
-
-
-class Prediction(NamedTuple):
-    """The distribution from which one target token was chosen."""
-
-    token: Token
-    log_prob: float
-    alternatives: list[tuple[Token, float]]
-    """The most probable tokens, with their probabilities."""
-
-
-class BeamHypothesis(NamedTuple):
-    """A continuation in one step of the search."""
-
-    text: str
-    """The hypothesis as text."""
-    token: Token
-    parent: int
-    """Index of the continued hypothesis among the kept ones of the step before."""
-    log_prob: float
-    score: float
-    is_best_path: bool
-    """Whether the translation begins with it."""
-
-
-class BeamStep(NamedTuple):
-    """One step of the beam search."""
-
-    kept: list[BeamHypothesis]
-    finished: list[BeamHypothesis]
-    pruned: list[BeamHypothesis]
-
-
-@dataclass(frozen=True)
-class TranslationTrace:
-    """Everything that happens in the translation of one sentence."""
-
-    model_dir: str
-    languages: tuple[str, str]
-    """Language codes of source and target."""
-    text: str
-    translation: str
-    log_prob: float
-    score: float
-    search: dict[str, Any]
-    """Settings of the beam search."""
-    src_tokens: list[Token]
-    """Tokens that the encoder reads: tags first, EOS last."""
-    tgt_tokens: list[Token]
-    """Tokens that the decoder reads: BOS, then the translation without EOS."""
-    predictions: list[Prediction]
-    """The next token at each position of `tgt_tokens`; the last is EOS."""
-    tensors: list[TracedTensor]
-    attention: list[AttentionMap]
-    layers: list[LayerStatistics]
-    final_norms: dict[str, NormStatistics]
-    """Norms after the last layers of a pre-norm model."""
-    beam: list[BeamStep]
-    src_words: list[str]
-    tgt_words: list[str]
-    alignment: list[tuple[int, int]]
-    """Indices of linked source and target words, from 0."""
-
-    def focused_head(self, kind: AttentionKind, layer: int | None = None) -> tuple[int, int]:
-        """Return layer and head, from 1, of the attention that is the most focused.
-
-        Args:
-            kind: Kind of attention.
-            layer: The only layer to consider; None considers all.
-        """
-        maps = [one for one in self.attention if one.kind == kind and layer in (None, one.layer)]
-        return min(
-            ((one.layer, head) for one in maps for head in range(1, len(one.weights) + 1)),
-            key=lambda place: self.map(kind, place[0]).entropy(place[1]),
-        )
-
-    def map(self, kind: AttentionKind, layer: int) -> AttentionMap:
-        """Return the attention of a kind in a layer, counted from 1."""
-        return next(one for one in self.attention if (one.kind, one.layer) == (kind, layer))
-
-    def require_layer_and_head(self, layer: int | None, head: int | None) -> None:
-        """Check that the model has a layer and a head of these numbers, from 1.
-
-        Raises:
-            MtkitError: It does not.
-        """
-        n_layers = max(one.layer for one in self.attention)
-        n_heads = len(self.attention[0].weights)
-        for name, value, limit in ("layer", layer, n_layers), ("head", head, n_heads):
-            if value is not None and value > limit:
-                raise MtkitError(
-                    f"--{name} {value}: the model has {limit}", f"give a number from 1 to {limit}"
-                )
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything for JSON; numbers are rounded to six decimals."""
-        return _rounded(vars(self))
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 6)
-    if isinstance(value, np.ndarray):
-        return _rounded(value.astype(np.float64).tolist())
-    if hasattr(value, "_asdict"):
-        return _rounded(value._asdict())
-    if hasattr(value, "__dataclass_fields__"):
-        return _rounded(asdict(value))
-    if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value
 
 
 def trace_translation(
@@ -195,31 +50,58 @@ def trace_translation(
     text: str,
     tags: Sequence[str] = (),
     tgt_tags: Sequence[str] = (),
+    device: str = "cpu",
     **overrides: Any,
 ) -> TranslationTrace:
-    """Translate a sentence on the CPU and trace everything on the way.
+    """Translate a sentence and trace everything on the way.
 
     Args:
         model_dir: Model directory.
         text: A sentence.
         tags: See `Translator`.
         tgt_tags: See `Translator`.
+        device: cpu, cuda, cuda:N or auto.
         overrides: Fields of `SearchConfig`, in place of the model's own settings.
     Raises:
-        MtkitError: The model cannot be read, or the text is blank, has nothing to translate, or is
-            translated in parts.
+        MtkitError: The model cannot be read, the device is not available, or the text is blank, has
+            nothing to translate, or is translated in parts.
     """
-    if not text.strip():
-        raise MtkitError("the text is empty", "give a sentence, in quotes")
-    trained = load_model_dir(model_dir)
-    return _Tracer(trained, tags, tgt_tags).trace(str(model_dir), text, overrides)
+    [trace] = _Tracer.load(model_dir, tags, tgt_tags, device).trace([text], overrides, max_parts=1)
+    return trace
+
+
+def trace_texts(
+    model_dir: Path,
+    texts: Sequence[str],
+    tags: Sequence[str] = (),
+    tgt_tags: Sequence[str] = (),
+    device: str = "cpu",
+    **overrides: Any,
+) -> list[TranslationTrace]:
+    """Translate texts and trace everything on the way, for each sentence.
+
+    Args:
+        model_dir: Model directory.
+        texts: The texts, of one sentence or several; each part that the model translates on its own
+            has a trace, except for those that are copied because they have no words.
+        tags: See `trace_translation`.
+        tgt_tags: See `trace_translation`.
+        device: See `trace_translation`.
+        overrides: See `trace_translation`.
+    Raises:
+        MtkitError: The model cannot be read, the device is not available, or the texts are too
+            many, one is blank, or none has anything to translate.
+    """
+    return _Tracer.load(model_dir, tags, tgt_tags, device).trace(texts, overrides, MAX_PARTS)
 
 
 class _Tracer:
     """A translator that records, for one model."""
 
-    def __init__(self, trained: TrainedModel, tags: Sequence[str], tgt_tags: Sequence[str]) -> None:
-        self.trained, self.tokenizer = trained, trained.tokenizer
+    def __init__(
+        self, trained: TrainedModel, name: str, tags: Sequence[str], tgt_tags: Sequence[str]
+    ) -> None:
+        self.trained, self.name, self.tokenizer = trained, name, trained.tokenizer
         src, tgt = self.tokenizer.src, self.tokenizer.tgt
         self.engine = RecordingEngine(RecordingScorer([trained.model], src.special, tgt.special))
         self.translator = Translator(
@@ -234,38 +116,75 @@ class _Tracer:
         self.src_texts = [entry.text for entry in src.entries()]
         self.tgt_texts = [entry.text for entry in tgt.entries()]
 
-    def trace(self, name: str, text: str, overrides: Mapping[str, Any]) -> TranslationTrace:
-        """See `trace_translation`."""
+    @classmethod
+    def load(
+        cls, model_dir: Path, tags: Sequence[str], tgt_tags: Sequence[str], device: str
+    ) -> Self:
+        """Load a model; see `trace_texts`."""
+        trained = load_model_dir(model_dir, choose_device(device))
+        return cls(trained, str(model_dir), tags, tgt_tags)
+
+    def trace(
+        self, texts: Sequence[str], overrides: Mapping[str, Any], max_parts: int
+    ) -> list[TranslationTrace]:
+        """See `trace_texts`; texts in more than `max_parts` parts are refused."""
         # Samples and minimum Bayes risk have no beam to show.
         search = self.translator.search_config(**{**overrides, "sampling": False, "mbr": 0})
-        request = LineRequest([text], search)
-        self._refuse_parts(request)
-        lines, candidates = self.translator.line_search.find(request)
-        translation = self.translator.line_search.postprocessor.finish(lines, candidates, search)[0]
-        if lines[0].parts[0].ids is None:
+        line_search = self.translator.line_search
+        lines = line_search.source_encoder.encode(texts, search.split_sentences)
+        if not all(line.parts for line in lines):
+            raise MtkitError("the text is empty", "give a sentence, in quotes")
+        if (n_parts := sum(len(line.parts) for line in lines)) > max_parts:
+            raise MtkitError(
+                f"the text is translated in {n_parts:,} sentences, and at most {max_parts} can be "
+                "inspected at a time",
+                "give fewer sentences" if max_parts > 1 else "use trace_texts for several",
+            )
+        lines, candidates = line_search.find(LineRequest(texts, search))
+        parts = [
+            (source, found)
+            for line, of_line in zip(lines, candidates, strict=True)
+            for source, found in zip(_separate(line), of_line, strict=True)
+        ]
+        copied = [source.text for source, _ in parts if source.parts[0].ids is None]
+        if len(copied) == len(parts):
             raise MtkitError(
                 "the text has no words to translate, and is copied", "give a sentence with words"
             )
-        found = self._search_of(candidates[0][0][0].token_ids)
+        for text in copied:
+            logger.warning("`%s` has no words to translate, and is copied", text.strip())
+        return [
+            self._trace(source, found, search)
+            for source, found in parts
+            if source.parts[0].ids is not None
+        ]
+
+    def _trace(
+        self, line: SourceLine, candidates: list[Candidate], search: SearchConfig
+    ) -> TranslationTrace:
+        """Trace a line that is translated as a whole."""
+        line_search = self.translator.line_search
+        [translation] = line_search.postprocessor.finish([line], [[candidates]], search)
+        found = self._search_of(line.parts[0].ids or [], candidates[0].token_ids)
         best = found.hypotheses[0]
         special = self.tokenizer.src.special, self.tokenizer.tgt.special
         src_ids = [*found.src_ids, special[0].eos]
         tgt_ids = [special[1].bos, *best.token_ids]
         record = record_forward(self.trained.model, src_ids, tgt_ids)
-        links = AttentionPostprocessor(
-            [self.trained], 1, self.translator.line_search.tgt_tag_ids
-        ).align(lines, candidates, ExtraOutputs(alignments=True), search)[0]
+        [links] = AttentionPostprocessor([self.trained], 1, line_search.tgt_tag_ids).align(
+            [line], [[candidates]], ExtraOutputs(alignments=True), search
+        )
         source, target = (
-            Units(text, self.trained.config.src_lang),
+            Units(line.text, self.trained.config.src_lang),
             Units(translation.text, self.trained.config.tgt_lang),
         )
         tgt_out_ids = [*best.token_ids, special[1].eos]
         gradients = gradient_norms(self.trained.model, src_ids, tgt_ids, tgt_out_ids)
         statistics, final_norms = layer_statistics(record, self.trained.model, gradients)
         return TranslationTrace(
-            model_dir=name,
+            model_dir=self.name,
             languages=(self.trained.config.src_lang, self.trained.config.tgt_lang),
-            text=text,
+            text=line.text,
             translation=translation.text,
             log_prob=best.log_prob,
             score=best.score,
@@ -283,23 +202,16 @@ class _Tracer:
             alignment=list(links.alignment or ()),
         )
 
-    def _refuse_parts(self, request: LineRequest) -> None:
-        encoder = self.translator.line_search.source_encoder
-        [line] = encoder.encode(request.texts, request.search.split_sentences)
-        if not line.parts:
-            raise MtkitError("the text is empty", "give a sentence, in quotes")
-        if len(line.parts) > 1:
-            raise MtkitError(
-                f"the text is translated in {len(line.parts)} parts, one of which can be inspected",
-                f"give one of them, such as the first: {line.parts[0].text.strip()}",
-            )
+    def _search_of(self, src_ids: list[int], token_ids: list[int]) -> RecordedSearch:
+        """Return the search that found a translation.
 
-    def _search_of(self, token_ids: list[int]) -> RecordedSearch:
-        """Return the search that found a translation; a degenerate one is searched for again."""
+        A degenerate translation was searched for again. One that is only space was replaced by its
+        source, so that no search has found it.
+        """
+        searches = [one for one in self.engine.searches if one.src_ids == src_ids]
         return next(
-            one
-            for one in self.engine.searches
-            if one.hypotheses[0].token_ids[one.n_hidden :] == token_ids
+            (one for one in searches if one.hypotheses[0].token_ids[one.n_hidden :] == token_ids),
+            searches[0],
         )
 
     def _token(self, token_id: int) -> Token:
@@ -379,3 +291,10 @@ class _Tracer:
 
     def _text(self, token_ids: list[int]) -> str:
         return self.tokenizer.tgt.decode([token_ids])[0]
+
+
+def _separate(line: SourceLine) -> list[SourceLine]:
+    """Return the parts of a line as lines of their own."""
+    if len(line.parts) == 1:
+        return [line]
+    return [SourceLine(part.text, (part._replace(begin=0),)) for part in line.parts]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from mtkit.inspection.trace.trace import BeamHypothesis, BeamStep
+from mtkit.inspection.trace.translation_trace import BeamHypothesis, BeamStep
 from mtkit.inspection.views.drawing import BeamDrawing, Edge, Label, Node
 
 STEPS_PER_DRAWING = 7

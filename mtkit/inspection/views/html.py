@@ -1,7 +1,7 @@
 """Traces and recipe facts as self-contained HTML pages."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mtkit.inspection.recipe.facts import RecipeFacts
 from mtkit.inspection.recipe.positions import N_SHOWN, PositionFacts
-from mtkit.inspection.trace.trace import AttentionMap, TranslationTrace
+from mtkit.inspection.trace.translation_trace import AttentionMap, TranslationTrace
 from mtkit.inspection.views.beam_drawing import NODE_HEIGHT, NODE_WIDTH, beam_drawings
 from mtkit.inspection.views.drawing import (
     Chart,
@@ -69,34 +69,60 @@ def _environment() -> Environment:
     return environment
 
 
-def trace_to_html(trace: TranslationTrace) -> str:
-    """Return a page about one translation, with every layer and head."""
+_SECTIONS = {
+    "subwords": "Subwords",
+    "shapes": "Shapes",
+    "attention": "Attention",
+    "predictions": "Next token",
+    "beam": "Beam search",
+    "alignment": "Word alignment",
+    "layers": "Inside the layers",
+}
+"""Names of the sections about a translation, by their identifiers."""
+
+
+def traces_to_html(traces: Sequence[TranslationTrace]) -> str:
+    """Return a page about the translations of sentences, with every layer and head."""
+    reports = [_report(trace, i if len(traces) > 1 else 0) for i, trace in enumerate(traces, 1)]
+    sections = (
+        reports[0]["sections"]
+        if len(reports) == 1
+        else [(report["id"], report["trace"].text) for report in reports]
+    )
     return (
         _environment()
         .get_template("trace.html.j2")
         .render(
-            trace=trace,
-            sections=[
-                ("subwords", "Subwords"),
-                ("shapes", "Shapes"),
-                ("attention", "Attention"),
-                ("predictions", "Next token"),
-                ("beam", "Beam search"),
-                ("alignment", "Word alignment"),
-                ("layers", "Inside the layers"),
-            ],
-            attention=[
-                (kind, *heading, list(_layers(trace, kind))) for kind, heading in _HEADINGS.items()
-            ],
-            beams=beam_drawings(trace.beam),
+            reports=reports,
+            sections=sections,
             node_width=NODE_WIDTH,
             node_height=NODE_HEIGHT,
-            alignment=alignment_drawing(trace.src_words, trace.tgt_words, trace.alignment),
             sublayers=SUBLAYERS,
-            norms=list(norm_rows(trace)),
-            largest_norm=max(max(one.residual_norm, one.output_norm) for one in trace.layers),
         )
     )
+
+
+def _report(trace: TranslationTrace, number: int) -> dict[str, Any]:
+    """Return the values that the template shows about a translation.
+
+    Args:
+        trace: The trace.
+        number: Number of the sentence, from 1; 0 if it is the only one.
+    """
+    prefix = f"sentence-{number}-" if number else ""
+    return {
+        "id": prefix.rstrip("-"),
+        "prefix": prefix,
+        "sections": [(f"{prefix}{id_}", name) for id_, name in _SECTIONS.items()],
+        "trace": trace,
+        "attention": [
+            (kind, *heading, list(_layers(trace, kind))) for kind, heading in _HEADINGS.items()
+        ],
+        "beams": beam_drawings(trace.beam),
+        "alignment": alignment_drawing(trace.src_words, trace.tgt_words, trace.alignment),
+        "norms": list(norm_rows(trace)),
+        "largest_norm": max(max(one.residual_norm, one.output_norm) for one in trace.layers),
+    }
 
 
 def _layers(

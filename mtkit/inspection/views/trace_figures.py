@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mtkit.inspection.trace.trace import AttentionMap, TranslationTrace
+from mtkit.inspection.trace.translation_trace import AttentionMap, TranslationTrace
 from mtkit.inspection.views.beam_drawing import NODE_HEIGHT, NODE_WIDTH, beam_drawings
 from mtkit.inspection.views.drawing import BeamDrawing, alignment_drawing
 from mtkit.inspection.views.figures import COLORS, NamedFigure, Text, subplots
@@ -23,6 +23,19 @@ _KIND_NAMES = {
     "decoder": "Decoder self-attention",
     "cross": "Cross-attention",
 }
+
+
+def traces_figures(
+    traces: Sequence[TranslationTrace], layer: int | None = None, head: int | None = None
+) -> Iterator[NamedFigure]:
+    """List the figures of sentences; the names of those of several sentences begin with a number.
+
+    See `trace_figures`.
+    """
+    for number, trace in enumerate(traces, start=1):
+        prefix = f"{number}-" if len(traces) > 1 else ""
+        for one in trace_figures(trace, layer, head):
+            yield one._replace(name=f"{prefix}{one.name}")
 
 
 def trace_figures(

@@ -1,11 +1,11 @@
 """Trace of a translation as text for a terminal."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mtkit.inspection.trace.forward_recorder import AttentionKind
 from mtkit.inspection.trace.layer_statistics import LayerStatistics, NormStatistics
-from mtkit.inspection.trace.trace import (
+from mtkit.inspection.trace.translation_trace import (
     AttentionMap,
     BeamHypothesis,
     BeamStep,
@@ -27,6 +27,21 @@ SUBLAYERS = {
 }
 _N_KEPT, _N_PRUNED = 3, 1
 """Number of hypotheses of a step to show, of those kept and of those pruned."""
+
+
+def traces_to_text(
+    traces: Sequence[TranslationTrace],
+    width: int,
+    layer: int | None = None,
+    head: int | None = None,
+) -> str:
+    """Return the traces of sentences as text; several are numbered. See `trace_to_text`."""
+    texts = [trace_to_text(trace, width, layer, head) for trace in traces]
+    if len(texts) == 1:
+        return texts[0]
+    return "\n\n\n".join(
+        f"Sentence {number} of {len(texts)}\n{text}" for number, text in enumerate(texts, start=1)
+    )
 
 
 def trace_to_text(

@@ -10,7 +10,7 @@ import torch
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.inspection.trace.trace import trace_translation
+from mtkit.inspection.trace.trace import MAX_PARTS, trace_texts, trace_translation
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from mtkit.translation.translator import Translator
@@ -156,13 +156,46 @@ def test_json_has_every_number(trace):
         ("", "the text is empty"),
         (" \t", "the text is empty"),
         ("123 456", "no words to translate"),
-        ("나는 학교에 간다. 나는 학교에 간다.", "in 2 parts"),
-        ("물 " * 60, r"in \d+ parts"),
+        ("나는 학교에 간다. 나는 학교에 간다.", "in 2 sentences, and at most 1 can"),
+        ("물 " * 60, r"in \d+ sentences"),
     ],
 )
 def test_texts_that_cannot_be_inspected(model_dir, text, message):
     with pytest.raises(MtkitError, match=message):
         trace_translation(model_dir, text)
+
+
+def test_each_sentence_of_a_text_has_a_trace(model_dir, trained, caplog):
+    text, other = f"{TEXT}. 친구가 온다.", "책을 읽는다"
+    search = {"beam_size": 2, "max_length": 4}
+    traces = trace_texts(model_dir, [text, "12. " + other], **search)
+    assert [trace.text for trace in traces] == [f"{TEXT}.", "친구가 온다.", other]
+    assert "`12.` has no words to translate" in caplog.text
+    translator = Translator.load(model_dir, device="cpu")
+    [expected] = translator.translate([text], **search)
+    assert " ".join(trace.translation for trace in traces[:2]) == expected.text
+    alone = trace_translation(model_dir, traces[1].text, **search)
+    assert alone.as_dict() == traces[1].as_dict()
+    with pytest.raises(MtkitError, match="in 21 sentences, and at most 20 can"):
+        trace_texts(model_dir, [TEXT] * (MAX_PARTS + 1))
+
+
+def test_a_translation_that_is_only_space_is_replaced_by_its_source(model_dir, monkeypatch):
+    monkeypatch.setattr(
+        "mtkit.translation.postprocess.Postprocessor._decode",
+        lambda postprocessor, rows: [" "] * len(rows),
+    )
+    trace = trace_translation(model_dir, TEXT)
+    assert trace.translation == TEXT and trace.beam and trace.alignment == []
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu(model_dir, trace):
+    on_gpu = trace_translation(model_dir, TEXT, device="cuda")
+    assert on_gpu.translation == trace.translation
+    assert on_gpu.score == pytest.approx(trace.score, rel=1e-3)
+    np.testing.assert_allclose(on_gpu.attention[0].weights, trace.attention[0].weights, atol=1e-3)
 
 
 def test_a_model_that_samples_is_inspected_with_its_beam(trained, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtkit.inspection.trace.trace import BeamHypothesis, BeamStep, Token
+from mtkit.inspection.trace.translation_trace import BeamHypothesis, BeamStep, Token
 from mtkit.inspection.views.beam_drawing import STEPS_PER_DRAWING, beam_drawings
 from mtkit.inspection.views.drawing import (
     alignment_drawing,

@@ -10,7 +10,7 @@ from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.config.recipe import Recipe
 from mtkit.inspection.recipe.facts import recipe_facts
 from mtkit.inspection.trace.trace import trace_translation
-from mtkit.inspection.views.html import recipe_to_html, trace_to_html
+from mtkit.inspection.views.html import recipe_to_html, traces_to_html
 from mtkit.training.optimizer import learning_rate
 
 TEXT = "나는 학교에 간다"
@@ -59,7 +59,7 @@ def trace(model_dir):
 
 @pytest.fixture(scope="module")
 def trace_page(trace):
-    return trace_to_html(trace)
+    return traces_to_html([trace])
 
 
 @pytest.fixture(params=[[], ["model.positions=rotary"], ["model.positions=learned"]], ids=str)
@@ -108,6 +108,15 @@ def test_the_page_of_a_translation(trace, trace_page):
     assert {one.get("lang") for _, one in page.elements} >= {"ko", "en"}
 
 
+def test_the_page_of_several_translations(trace):
+    page = Page(traces_to_html([trace, trace]))
+    check_self_contained(page)
+    check_accessible(page)
+    assert "2 sentences" in page.texts
+    ids = [one["id"] for one in page.of("section")]
+    assert len(ids) == len(set(ids)) == 2 * 8
+
+
 def test_the_page_of_a_recipe(recipe_page):
     page = Page(recipe_page)
     check_self_contained(page)
@@ -117,7 +126,7 @@ def test_the_page_of_a_recipe(recipe_page):
 
 def test_markup_in_a_text_is_text(model_dir):
     trace = trace_translation(model_dir, "<script>alert('가')</script> & <b>\"나\"")
-    page = Page(trace_to_html(trace))
+    page = Page(traces_to_html([trace]))
     check_self_contained(page)
     assert page.of("b") == [] and any("alert" in text for text in page.texts)
 
@@ -146,6 +155,6 @@ def test_a_long_sentence_has_no_tables_and_is_not_large(make_trained, tmp_path):
     text = " ".join(["나는 학교에 가서 친구를 만나고"] * 4)
     trace = trace_translation(tmp_path / "model", text, split_sentences="never")
     assert len(trace.src_tokens) > 40
-    page = trace_to_html(trace)
+    page = traces_to_html([trace])
     assert "as tables" not in page and len(page) < 2_000_000
     Page(page)
