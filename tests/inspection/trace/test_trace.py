@@ -167,14 +167,13 @@ def test_texts_that_cannot_be_inspected(model_dir, text, message):
 
 def test_each_sentence_of_a_text_has_a_trace(model_dir, trained, caplog):
     text, other = f"{TEXT}. 친구가 온다.", "책을 읽는다"
-    search = {"beam_size": 2, "max_length": 4}
-    traces = trace_texts(model_dir, [text, "12. " + other], **search)
+    traces = trace_texts(model_dir, [text, "12. " + other], beam_size=2, max_length=4)
     assert [trace.text for trace in traces] == [f"{TEXT}.", "친구가 온다.", other]
     assert "`12.` has no words to translate" in caplog.text
     translator = Translator.load(model_dir, device="cpu")
-    [expected] = translator.translate([text], **search)
+    [expected] = translator.translate([text], beam_size=2, max_length=4)
     assert " ".join(trace.translation for trace in traces[:2]) == expected.text
-    alone = trace_translation(model_dir, traces[1].text, **search)
+    alone = trace_translation(model_dir, traces[1].text, beam_size=2, max_length=4)
     assert alone.as_dict() == traces[1].as_dict()
     with pytest.raises(MtkitError, match="in 21 sentences, and at most 20 can"):
         trace_texts(model_dir, [TEXT] * (MAX_PARTS + 1))
