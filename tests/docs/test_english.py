@@ -87,7 +87,12 @@ def finds(texts: Iterator[tuple[int, str]], avoided: dict[str, str], name: str) 
 MODULES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "mtkit").rglob("*.py"))
 PAGES = sorted(
     str(path.relative_to(ROOT))
-    for path in [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]
+    for path in [
+        *(ROOT / "docs").rglob("*.md"),
+        *ROOT.glob("*.md"),
+        *ROOT.glob("recipes/README.md"),
+        *ROOT.glob("recipes/*/README.md"),
+    ]
     if "ko" not in path.relative_to(ROOT).parts
 )
 
