@@ -16,6 +16,7 @@ from mtkit.cli.common.evaluation_options import (
     choose_tokenizer,
     load_metrics,
     read_references,
+    read_translations,
     system_name,
     warn_of_texts,
 )
@@ -160,11 +161,16 @@ def _check_options(inputs: SystemOptions, model_options: ModelOptions) -> None:
 
 def _parse_systems(texts: list[str]) -> dict[str, list[Path]]:
     """Parse `FILE`, `FILE,FILE` and `NAME=FILE,FILE`; returns the paths of each system."""
+    from mtkit.io.paths import is_path
+
     systems: list[tuple[str, list[Path]]] = []
     for text in texts:
         # An existing file may have = or , in its name.
-        name, _, rest = ("", "", text) if Path(text).exists() else text.rpartition("=")
-        paths = [Path(rest)] if Path(rest).exists() else list(map(Path, rest.split(",")))
+        name, _, rest = ("", "", text) if is_path(text) else text.rpartition("=")
+        parts = [rest] if rest and is_path(rest) else rest.split(",")
+        if not all(parts):
+            raise typer.BadParameter(f"{text} has an empty path; write [NAME=]FILE[,FILE]...")
+        paths = [Path(part) for part in parts]
         systems.append((name or system_name(paths[0]), paths))
     names = [name for name, _ in systems]
     if len(set(names)) < len(names):
@@ -202,11 +208,10 @@ def _read_test_set(inputs: SystemOptions, analysis: AnalysisOptions) -> _TestSet
 def _read_systems(paths: dict[str, list[Path]], test_set: _TestSet) -> "list[System]":
     from mtkit.evaluation.comparison import System
     from mtkit.evaluation.metrics import check_counts
-    from mtkit.io.text import read_lines
 
     systems = []
     for name, of_runs in paths.items():
-        runs = [list(read_lines(path, what="the translations")) for path in of_runs]
+        runs = [read_translations(path) for path in of_runs]
         for path, run in zip(of_runs, runs, strict=True):
             check_counts(len(run), test_set.references, f"translations in `{path}`")
         systems.append(System(name, runs))

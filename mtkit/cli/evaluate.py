@@ -13,6 +13,7 @@ from mtkit.cli.common.evaluation_options import (
     choose_tokenizer,
     load_metrics,
     read_references,
+    read_translations,
     system_name,
     warn_of_texts,
 )
@@ -88,8 +89,8 @@ def evaluate(
     references = read_references(inputs.reference_paths)
     src = inputs.src_path and list(read_lines(inputs.src_path, what="the source text"))
     if inputs.hypothesis_path is not None:
-        hypotheses = list(read_lines(inputs.hypothesis_path, what="the translations"))
-        check_counts(len(hypotheses), references)
+        hypotheses = read_translations(inputs.hypothesis_path)
+        check_counts(len(hypotheses), references, f"translations in `{inputs.hypothesis_path}`")
         if src is not None:
             check_counts(len(src), references, f"lines in `{inputs.src_path}`")
     else:

@@ -108,11 +108,17 @@ def _inspect_recipe(options: InspectOptions) -> None:
 
 
 def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict[str, Any]) -> None:
-    from mtkit.io.find_model import refuse_no_model
+    from mtkit.io.find_model import is_model_dir, refuse_no_model
+    from mtkit.io.paths import is_path
 
+    texts = options.texts or []
+    if not options.path.exists() and any(
+        is_path(text) and is_model_dir(Path(text)) for text in texts
+    ):
+        raise typer.BadParameter("the model comes first, and then the text")
     # torch takes seconds to load, which a mistyped path should not wait for.
     refuse_no_model(options.path)
-    if not options.texts:
+    if not texts:
         raise typer.BadParameter("TEXT is missing: the sentence to translate, in quotes")
     if options.overrides:
         raise typer.BadParameter("--set goes with a recipe, not with a model")
@@ -121,7 +127,7 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
 
     traces = trace_texts(
         options.path,
-        options.texts,
+        texts,
         tags.tags or (),
         tags.tgt_tags or (),
         options.device,
@@ -132,6 +138,7 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
     from mtkit.inspection.views.trace_text import traces_to_text
 
     traces[0].require_layer_and_head(options.layer, options.head)
+    _warn_of_texts(texts, traces[0].languages[0])
     width = shutil.get_terminal_size().columns
     _write(
         options,
@@ -140,6 +147,22 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
         as_html=lambda: traces_to_html(traces),
         figures=lambda: traces_figures(traces, options.layer, options.head),
     )
+
+
+def _warn_of_texts(texts: list[str], lang: str) -> None:
+    """Log a warning about the name of a file, and about a sentence without quotes."""
+    from mtkit.corpus.languages import word_separator
+    from mtkit.io.logs import get_logger
+    from mtkit.io.paths import is_path
+
+    logger = get_logger(__name__)
+    for text in texts:
+        if is_path(text) and Path(text).is_file():
+            logger.warning("`%s` is a file; its name was translated, not its text", text)
+    if len(texts) > 1 and word_separator(lang) and not any(" " in text.strip() for text in texts):
+        logger.warning(
+            "every word was translated on its own; put quotes around a sentence of several words"
+        )
 
 
 def _write(

@@ -212,7 +212,10 @@ def _fault_table(report: Report) -> Table:
         if any(count.n for count in counts)
     ]
     header = ["fault", *names, *(f"p ({name})" for name in names[1:]), f"lines ({names[-1]})"]
-    return Table("Faults (segments), with an exact sign test against the baseline", header, rows)
+    title = "Faults (segments)"
+    if len(names) > 1:
+        title += ", with an exact sign test against the baseline"
+    return Table(title, header, rows)
 
 
 def _bucket_table(comparison: Comparison, title: str, buckets: Sequence[Bucket]) -> Table:

@@ -145,10 +145,18 @@ def check_counts(
         if len(stream) != n_segments:
             which = "references" if len(references) == 1 else f"lines in references {i}"
             raise MtkitError(
-                f"{n_segments} {what}, but {len(stream)} {which}",
+                f"{_count(n_segments, what)}, but {_count(len(stream), which)}",
                 "line N of each file must translate the same source line; "
-                "check for lost or split lines",
+                "check for lost or split lines"
+                if n_segments and stream
+                else "one of them is empty; check that it is the right file",
             )
+
+
+def _count(n: int, what: str) -> str:
+    """Return a number with the name of what is counted, such as `2 lines in x` or `1 line in x`."""
+    name, *rest = what.split(" ", 1)
+    return " ".join([str(n), name.removesuffix("s") if n == 1 else name, *rest])
 
 
 def _as_list(texts: Any) -> Any:

@@ -12,6 +12,10 @@ _LATEX = str.maketrans(
         "\\": r"\textbackslash{}",
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
+        # The default font encoding of LaTeX has other characters in their places.
+        "|": r"\textbar{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
         **{char: f"\\{char}" for char in "&%$#_{}"},
     }
 )

@@ -17,6 +17,14 @@ def display_name(path: Path | str) -> str:
     return "stdin" if str(path) == "-" else str(path)
 
 
+def is_path(text: str) -> bool:
+    """Whether a text, which may be anything, is the path of a file or a directory that exists."""
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):  # too long for a path, or with a null character
+        return False
+
+
 def is_recipe_name(path: Path) -> bool:
     """Whether the name of a file is that of a recipe."""
     return path.suffix in (".yaml", ".yml")

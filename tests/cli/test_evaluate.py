@@ -215,7 +215,7 @@ def test_blank_lines_are_named(mtkit, files):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ((), "2 lines to translate, but 1 references"),
+        ((), "2 lines to translate, but 1 reference"),
         (("--tokenize", "ko-mecab"), "needs an extra"),
     ],
 )
@@ -282,7 +282,22 @@ def test_unequal_counts_are_reported(mtkit, files):
     (files / "hyp").write_text("one\n")
     outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1")
     assert outcome.status == 1
-    assert "1 translations, but 2 references" in outcome.err
+    assert f"1 translation in `{files / 'hyp'}`, but 2 references" in outcome.err
+
+
+def test_a_model_is_no_file_of_translations(mtkit, files):
+    model = files / "run" / "model"
+    model.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        (model / name).touch()
+    for path, what in ((model, "model"), (files / "run", "training run")):
+        for command in ("evaluate", "compare"):
+            outcome = mtkit(command, path, "-r", files / "ref1")
+            assert outcome.status == 1
+            assert outcome.err == (
+                f"error: `{path}`: is a {what}, not translations\n"
+                f"hint: to translate with it: -m {model} --src FILE\n"
+            )
 
 
 def test_a_missing_file(mtkit, files):
@@ -299,7 +314,7 @@ def test_a_source_for_a_scorer_has_as_many_lines(mtkit, files):
     args = ("evaluate", files / "hyp", "-r", files / "ref1", "-s", files / "src")
     outcome = mtkit(*args, "--scorer", "x:higher:true")
     assert outcome.status == 1
-    assert f"1 lines in `{files / 'src'}`, but 2 references" in outcome.err
+    assert f"1 line in `{files / 'src'}`, but 2 references" in outcome.err
 
 
 def test_the_interval_is_that_of_sacrebleu(mtkit, files):

@@ -46,6 +46,17 @@ def test_several_sentences(mtkit, model_dir, tmp_path, monkeypatch):
     assert len(set(names)) == len(names)
 
 
+def test_texts_that_are_not_meant_as_they_are(mtkit, model_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "물.txt").touch()
+    fast = ("--beam-size", 1, "--max-length", 2)
+    outcome = mtkit("inspect", model_dir, "물.txt", "물" * 300, *fast)
+    assert outcome.status == 0
+    assert "`물.txt` is a file; its name was translated, not its text" in outcome.err
+    assert "put quotes around a sentence" in outcome.err
+    assert mtkit("inspect", model_dir, TEXT, "물", *fast).err == ""
+
+
 def test_a_page_and_figures(mtkit, model_dir, tiny_recipe_path, tmp_path):
     pytest.importorskip("matplotlib")
     page, directory = tmp_path / "page.html", tmp_path / "figures"
@@ -66,6 +77,7 @@ def test_a_page_and_figures(mtkit, model_dir, tiny_recipe_path, tmp_path):
         (["{model}", *[TEXT] * 21], "21 sentences, and at most 20 can be inspected at a time"),
         (["{model}", TEXT, "--device", "cuda:99"], "device cuda:99 is not available"),
         (["{model}x", TEXT], "no such directory"),
+        ([TEXT, "{model}"], "the model comes first"),
         (["{model}", TEXT, "--layer", "2"], "--layer 2: the model has 1"),
         (["{model}", TEXT, "--head", "3", "-o", "page.html"], "--head 3: the model has 2"),
         (["{model}", TEXT, "--tag", "<2ko>"], "unknown tag <2ko>"),

@@ -140,17 +140,18 @@ def test_scores_are_in_the_requested_order():
 @pytest.mark.parametrize(
     ("references", "counts"),
     [
-        (["a"], "2 translations, but 1 references"),
+        (["a"], "2 translations, but 1 reference$"),
         (["a", "b", "c"], "2 translations, but 3 references"),
         ([], "2 translations, but 0 references"),
-        ([["a", "b"], ["a"]], "2 translations, but 1 lines in references 2"),
+        ([["a", "b"], ["a"]], "2 translations, but 1 line in references 2"),
     ],
 )
 def test_unequal_counts_are_refused_with_both(references, counts):
     with pytest.raises(MtkitError, match=counts):
         evaluate(["a", "b"], references)
-    with pytest.raises(MtkitError, match="0 translations, but 2 references"):
+    with pytest.raises(MtkitError, match="0 translations, but 2 references") as caught:
         evaluate([], ["a", "b"])
+    assert caught.value.hint == "one of them is empty; check that it is the right file"
 
 
 @pytest.mark.parametrize("references", [[], [[]], [[], []]])

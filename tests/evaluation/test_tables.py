@@ -36,12 +36,12 @@ def test_latex_escapes_its_special_characters():
         "\\hline\n"
         "system & BLEU \\\\\n"
         "\\hline\n"
-        "a|b\\_1 & 9.50 \\\\\n"
+        "a\\textbar{}b\\_1 & 9.50 \\\\\n"
         "c & 10.25 \\% \\\\\n"
         "\\hline\n"
         "\\end{tabular}"
     )
-    special = Table("", ["\\~^&%$#_{}"], [])
-    assert r"\textbackslash{}\textasciitilde{}\textasciicircum{}\&\%\$\#\_\{\} \\" in render(
-        special, "latex"
-    )
+    special = Table("", ["\\~^&%$#_{}", "<0.0001>"], [])
+    latex = render(special, "latex")
+    assert r"\textbackslash{}\textasciitilde{}\textasciicircum{}\&\%\$\#\_\{\} &" in latex
+    assert r"\textless{}0.0001\textgreater{} \\" in latex

@@ -149,6 +149,26 @@ def system_name(path: Path) -> str:
     return path.parent.name if is_model else path.stem
 
 
+def read_translations(path: Path) -> list[str]:
+    """Read a file of translations.
+
+    Raises:
+        MtkitError: It cannot be read; for a model or a training run, the hint is to translate with
+            it.
+    """
+    from mtkit.errors import MtkitError
+    from mtkit.io.find_model import is_model_dir
+    from mtkit.io.text import read_lines
+
+    models = [path, path / "model"] if path.is_dir() else []
+    if model := next(filter(is_model_dir, models), None):
+        raise MtkitError(
+            f"`{path}`: is a {'model' if model == path else 'training run'}, not translations",
+            f"to translate with it: -m {model} --src FILE",
+        )
+    return list(read_lines(path, what="the translations"))
+
+
 def read_references(paths: list[Path]) -> list[list[str]]:
     """Read files of references."""
     from mtkit.io.text import read_lines

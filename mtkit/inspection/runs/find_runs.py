@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def find_runs(directories: Sequence[Path]) -> list[Path]:
             found.setdefault(os.path.realpath(run), run)
     if not found:
         names = ", ".join(f"`{directory}`" for directory in directories)
-        raise MtkitError(f"{names}: no training run here", "give directories of `mtkit train`")
+        raise MtkitError(f"{names}: no training run here", _hint(directories[0]))
     return list(found.values())
 
 
@@ -63,15 +64,20 @@ def require_run(path: Path) -> None:
     if is_run_dir(path):
         return
     problem = "not a training run" if path.exists() else "no such directory"
-    near = [path, path.parent] if path.is_dir() else [path.parent]
-    runs = [run for directory in near if directory.is_dir() for run in _nearby_runs(directory)]
-    hint = f"did you mean `{runs[0]}`?" if runs else "give the directory of `mtkit train`"
-    raise MtkitError(f"`{path}`: {problem}", hint)
+    raise MtkitError(f"`{path}`: {problem}", _hint(path))
 
 
-def _nearby_runs(directory: Path) -> list[Path]:
-    near = [directory, directory / "run", directory / "work" / "run"]
-    return [path for path in near if is_run_dir(path)]
+def _hint(path: Path) -> str:
+    """Return a hint for a path that is not a run; it names a run that may be meant."""
+    names = [Path("run"), Path("work", "run")]
+    candidates: list[Path] = []
+    if path.is_dir():
+        candidates += [path / name for name in names]
+        with suppress(OSError):
+            candidates += sorted(path.iterdir(), key=_natural_key)
+    candidates += [path.parent, *(path.parent / name for name in names)]
+    meant = next((candidate for candidate in candidates if is_run_dir(candidate)), None)
+    return f"did you mean `{meant}`?" if meant else "give a directory that `mtkit train` wrote"
 
 
 def _runs_below(directory: Path, seen: set[str]) -> Iterator[Path]:

@@ -53,10 +53,22 @@ def test_a_path_without_a_run_is_named(tmp_path, caplog):
 
 def test_a_path_that_is_not_a_run_names_the_one_that_may_be_meant(tmp_path):
     run = write_run(tmp_path / "work" / "run")
-    for path in (tmp_path, tmp_path / "work", run / "model"):
+    other = write_run(tmp_path / "runs" / "run-2")
+    write_run(tmp_path / "runs" / "run-10")
+    for path, meant in {
+        tmp_path: run,
+        tmp_path / "work": run,
+        run / "model": run,
+        tmp_path / "runs": other,
+        tmp_path / "runs" / "notes.txt": None,
+    }.items():
         with pytest.raises(MtkitError) as caught:
             require_run(path)
-        assert caught.value.hint == f"did you mean `{run}`?"
+        hint = f"did you mean `{meant}`?" if meant else "give a directory that `mtkit train` wrote"
+        assert caught.value.hint == hint
+    with pytest.raises(MtkitError, match="no training run here") as caught:
+        find_runs([run / "model"])
+    assert caught.value.hint == f"did you mean `{run}`?"
     require_run(run)
     with pytest.raises(MtkitError, match="no such directory"):
         require_run(tmp_path / "missing")
