@@ -184,13 +184,14 @@ def _read_test_set(inputs: SystemOptions, analysis: AnalysisOptions) -> _TestSet
     from mtkit.evaluation.metrics import check_counts
     from mtkit.evaluation.training_words import count_training_words
     from mtkit.evaluation.words import has_spaces
+    from mtkit.io.paths import display_name
     from mtkit.io.text import read_lines
 
     def read(path: Path | None, what: str) -> list[str] | None:
         if path is None:
             return None
         lines = list(read_lines(path, what=what))
-        check_counts(len(lines), references, f"lines in `{path}`")
+        check_counts(len(lines), references, f"lines in `{display_name(path)}`")
         return lines
 
     references = read_references(inputs.reference_paths)
@@ -208,12 +209,13 @@ def _read_test_set(inputs: SystemOptions, analysis: AnalysisOptions) -> _TestSet
 def _read_systems(paths: dict[str, list[Path]], test_set: _TestSet) -> "list[System]":
     from mtkit.evaluation.comparison import System
     from mtkit.evaluation.metrics import check_counts
+    from mtkit.io.paths import display_name
 
     systems = []
     for name, of_runs in paths.items():
         runs = [read_translations(path) for path in of_runs]
         for path, run in zip(of_runs, runs, strict=True):
-            check_counts(len(run), test_set.references, f"translations in `{path}`")
+            check_counts(len(run), test_set.references, f"translations in `{display_name(path)}`")
         systems.append(System(name, runs))
     return systems
 

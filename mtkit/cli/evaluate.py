@@ -74,6 +74,7 @@ def evaluate(
     from mtkit.evaluation.resampling import Resampling
     from mtkit.evaluation.scorer_command import parse_scorers
     from mtkit.evaluation.segment_differences import segment_table
+    from mtkit.io.paths import display_name
     from mtkit.io.text import read_lines, write_lines
 
     model_options = ModelOptions(tags, devices, search)
@@ -90,9 +91,11 @@ def evaluate(
     src = inputs.src_path and list(read_lines(inputs.src_path, what="the source text"))
     if inputs.hypothesis_path is not None:
         hypotheses = read_translations(inputs.hypothesis_path)
-        check_counts(len(hypotheses), references, f"translations in `{inputs.hypothesis_path}`")
+        check_counts(
+            len(hypotheses), references, f"translations in `{display_name(inputs.hypothesis_path)}`"
+        )
         if src is not None:
-            check_counts(len(src), references, f"lines in `{inputs.src_path}`")
+            check_counts(len(src), references, f"lines in `{display_name(inputs.src_path)}`")
     else:
         assert src is not None
         check_counts(len(src), references, "lines to translate")

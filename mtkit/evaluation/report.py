@@ -7,6 +7,7 @@ from typing import Any
 from mtkit.evaluation.robustness import AlteredScores
 from mtkit.evaluation.score import Scores
 from mtkit.evaluation.tables import Table, TableFormat, render, signature_table
+from mtkit.io.columns import align
 
 
 def to_text(scores: Scores) -> str:
@@ -19,20 +20,18 @@ def to_text(scores: Scores) -> str:
     TER    42.70   nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:2.6.0
     ```
     """
-    lines, width = [], max(6, *(len(score.name) for score in scores))
+    rows = []
     for score in scores:
-        lines.append(
-            f"{score.name:<{width}} {score.value:>6.{score.n_digits}f}   {score.signature}"
-        )
+        value = f"{score.value:>6.{score.n_digits}f}"
+        rows.append([f"{score.name:<6}", value, f"  {score.signature}"])
         if score.interval:
             low, high = (
                 f"{end:.{score.n_digits}f}" for end in (score.interval.low, score.interval.high)
             )
-            interval = f"[{low}, {high}]"
-            lines.append(f"{'':<{width}} {'':>6}   95 % interval {interval}")
+            rows.append(["", "", f"  95 % interval [{low}, {high}]"])
         if score.detail:
-            lines.append(f"{'':<{width}} {'':>6}   {score.detail.strip()}")
-    return "\n".join(lines)
+            rows.append(["", "", f"  {score.detail.strip()}"])
+    return "\n".join(align(rows, right=(1,), gap=" "))
 
 
 def to_json(scores: Scores) -> str:

@@ -203,6 +203,14 @@ def test_stdin_is_one_stream(mtkit, files):
     assert outcome.status == 1 and "stdin is read by two inputs" in outcome.err
 
 
+def test_stdin_is_named(mtkit, files):
+    outcome = mtkit("evaluate", "-", "-r", files / "ref1", stdin=b"a\n")
+    assert "1 translation in `stdin`, but 2 references" in outcome.err
+    args = ("-r", files / "ref1", "--format", "markdown", "--bootstrap", 0)
+    outcome = mtkit("evaluate", "-", *args, stdin="\n".join(HYPOTHESES))
+    assert "| stdin | " in outcome.out
+
+
 def test_blank_lines_are_named(mtkit, files):
     (files / "ref1").write_text("the cat sat on a mat today\n \nthree\n")
     (files / "hyp").write_text("the cat sat on a mat today\nsomething\n\n")

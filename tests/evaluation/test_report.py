@@ -22,6 +22,15 @@ def test_text_has_value_signature_and_components():
     )  # fmt: skip
 
 
+def test_names_in_hangul_are_aligned():
+    scores = {"길이": Score("길이", 2.0, "scorer:길이"), "bleu": SCORES.bleu}
+    first, second, _ = to_text(Scores(scores, 1000)).splitlines()
+    assert (first, second) == (
+        "길이       2.00   scorer:길이",
+        "BLEU      38.12   nrefs:1|tok:13a",
+    )
+
+
 def test_programs_get_json_with_every_digit():
     assert json.loads(to_json(SCORES)) == {
         "n_segments": 1000,

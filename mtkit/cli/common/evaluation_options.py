@@ -143,10 +143,10 @@ class ModelOptions(NamedTuple):
 
 def system_name(path: Path) -> str:
     """Return the name of a system in tables, by its file of translations or its model directory."""
-    if str(path) == "-":
-        return "stdin"
+    from mtkit.io.paths import display_name
+
     is_model = path.is_dir() and path.name == "model" and path.parent.name
-    return path.parent.name if is_model else path.stem
+    return path.parent.name if is_model else Path(display_name(path)).stem
 
 
 def read_translations(path: Path) -> list[str]:
