@@ -94,7 +94,7 @@ def evaluate(
         check_counts(
             len(hypotheses), references, f"translations in `{display_name(inputs.hypothesis_path)}`"
         )
-        if src is not None:
+        if src is not None and inputs.src_path is not None:
             check_counts(len(src), references, f"lines in `{display_name(inputs.src_path)}`")
     else:
         assert src is not None

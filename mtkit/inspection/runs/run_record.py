@@ -111,8 +111,8 @@ def read_run(path: Path) -> RunRecord:
     info = run_info(path, identity, lines)
     max_steps = settings.get("training.max_steps")
     max_steps = max_steps if isinstance(max_steps, int) else None
-    state = _state(info, lines, max_steps, settings.get("validation.patience"))
     step = max([info.step or 0, *_saved_steps(run)]) or None
+    state = _state(step, lines, max_steps, settings.get("validation.patience"))
     if state == "incomplete":
         remarks.append(_progress(step, max_steps, is_locked=(path / LOCK_NAME).exists()))
     elif not (run.model_dir / "config.json").is_file():
@@ -196,9 +196,9 @@ def _samples(step: int, entries: Any) -> list[Sample]:
 
 
 def _state(
-    info: RunInfo, lines: list[dict[str, Any]], max_steps: int | None, patience: Any
+    step: int | None, lines: list[dict[str, Any]], max_steps: int | None, patience: Any
 ) -> State:
-    if info.step is not None and max_steps is not None and info.step >= max_steps:
+    if step is not None and max_steps is not None and step >= max_steps:
         return "complete"
     n_without_best = 0
     for line in lines:

@@ -39,6 +39,8 @@ def test_checkpoints_count_beyond_the_log(tmp_path):
     assert read_run(run).remarks == ["stopped at step 250 of 1,000"]
     (run / ".lock").write_text("1 on here")
     assert read_run(run).remarks == ["training, or killed, at step 250 of 1,000"]
+    (run / "checkpoints" / "step-00001000").mkdir()
+    assert read_run(run).state == "complete"
 
 
 @pytest.mark.parametrize(
