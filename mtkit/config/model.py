@@ -26,9 +26,9 @@ class ModelConfig(Section):
     norm_type: Literal["layer", "rms"] = "layer"
     """Kind of layer normalization: layer (LayerNorm; Ba et al. 2016) or rms (RMSNorm; Zhang and
     Sennrich 2019)."""
-    activation: Literal["relu", "gelu", "swiglu"] = "relu"
-    """Activation function of the feed-forward networks: relu as in the paper, gelu, or swiglu
-    (Shazeer 2020; adds a third matrix)."""
+    activation: Literal["relu", "gelu", "swish", "swiglu"] = "relu"
+    """Activation function of the feed-forward networks: relu as in the paper, gelu, swish
+    (Ramachandran et al. 2017), or swiglu (Shazeer 2020; adds a third matrix)."""
     positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
     """Position encoding: sinusoidal as in the paper, learned embeddings, or rotary (Su et al.
     2021)."""
@@ -39,6 +39,8 @@ class ModelConfig(Section):
     """Weights shared by embeddings and output layer: none; target embedding and output layer
     (output); source and target embedding (inputs); all three (all). inputs and all require a joint
     vocabulary."""
+    output_bias: bool = False
+    """Add a trained bias to the logits of the output layer, as Marian's models do."""
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Dropout rate of the embeddings and of each sublayer's output."""
     attention_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)

@@ -43,6 +43,8 @@ def activate(x: Tensor, activation: str) -> Tensor:
         return F.relu(x)
     if activation == "gelu":
         return F.gelu(x)
+    if activation == "swish":
+        return F.silu(x)
     if activation == "swiglu":
         gate, value = x.chunk(2, dim=-1)
         return F.silu(gate) * value

@@ -66,6 +66,8 @@ class Transformer(nn.Module):
             if tied in ("output", "all")
             else nn.Linear(config.d_model, tgt_vocab_size, bias=False)
         )
+        # Apart from the matrix, which may be tied.
+        self.output_bias = nn.Parameter(torch.zeros(tgt_vocab_size)) if config.output_bias else None
         self.src_positions = _make_positions(config)
         self.tgt_positions = _make_positions(config)
         self.dropout = Dropout(config.dropout)
@@ -148,8 +150,9 @@ class Transformer(nn.Module):
     def logits(self, states: Tensor) -> Tensor:
         """Return unnormalized log-probabilities of target tokens. Shape (..., D) to (..., V)."""
         if self.output is None:
-            return F.linear(states, self.tgt_embedding.weight)
-        return self.output(states)
+            return F.linear(states, self.tgt_embedding.weight, self.output_bias)
+        logits = self.output(states)
+        return logits if self.output_bias is None else logits + self.output_bias
 
     @property
     def output_weight(self) -> Tensor:

@@ -101,6 +101,16 @@ def ancestor_mask(may_attend_BWM: Tensor | None, parents_BW: Tensor) -> Tensor:
     return torch.cat((inherited, own), dim=2)
 
 
+def output_rows(
+    weight_VD: Tensor, bias_V: Tensor | None, token_ids: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Restrict an output layer's weight and bias to some tokens. Ids of shape (V',)."""
+    return (
+        weight_VD.index_select(0, token_ids),
+        None if bias_V is None else bias_V.index_select(0, token_ids),
+    )
+
+
 class EnsembleScorer(StepScorer[EnsembleState]):
     """A `StepScorer` of one or more models that share their vocabularies.
 
@@ -214,8 +224,9 @@ class EnsembleScorer(StepScorer[EnsembleState]):
 
     def _output_for(self, index: int, token_ids: Tensor) -> OutputLayer:
         """Return the output layer of a model for some tokens only. Ids of shape (V',)."""
-        weight_VD = self.models[index].output_weight.index_select(0, token_ids)
-        return lambda states: F.linear(states, weight_VD)
+        model = self.models[index]
+        weight_VD, bias_V = output_rows(model.output_weight, model.output_bias, token_ids)
+        return lambda states: F.linear(states, weight_VD, bias_V)
 
     def _average(self, logits: list[Tensor]) -> Tensor:
         log_probs = [self._log_softmax(logits_BWV) for logits_BWV in logits]

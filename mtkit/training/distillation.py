@@ -76,11 +76,6 @@ class Teacher:
             )
         return cls(trained.model, dtype)
 
-    @property
-    def output_weight(self) -> Tensor:
-        """Weight matrix of the output layer. Shape (V, E)."""
-        return self.model.output_weight
-
     @torch.no_grad()
     def states(self, batch: Batch) -> Tensor:
         """Return the decoder's last hidden states. Shape (B, T, E)."""

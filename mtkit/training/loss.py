@@ -34,6 +34,8 @@ class TeacherTerm(NamedTuple):
     """Weight of the divergence from the teacher; cross-entropy has 1 - share."""
     temperature: float
     """Divides the logits of both models before they are compared."""
+    bias_V: Tensor | None = None
+    """The bias of the teacher's output layer, if it has one."""
 
     @property
     def weight(self) -> float:
@@ -55,16 +57,26 @@ class LossTerms(NamedTuple):
 
 
 def label_smoothed_loss(
-    states_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, smoothing: float
+    states_ND: Tensor,
+    weight_VD: Tensor,
+    targets_N: Tensor,
+    smoothing: float,
+    bias_V: Tensor | None = None,
 ) -> Loss:
     """Return the cross-entropy against (1 - smoothing) * one-hot + smoothing / V, summed.
 
     Szegedy et al. 2016 (arXiv:1512.00567), section 7.
     """
-    return token_loss(states_ND[None], weight_VD, targets_N, LossTerms(smoothing))
+    return token_loss(states_ND[None], weight_VD, targets_N, LossTerms(smoothing), bias_V)
 
 
-def token_loss(states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: LossTerms) -> Loss:
+def token_loss(
+    states_PND: Tensor,
+    weight_VD: Tensor,
+    targets_N: Tensor,
+    terms: LossTerms,
+    bias_V: Tensor | None = None,
+) -> Loss:
     """Return the label-smoothed cross-entropy, averaged over P passes, plus the other terms.
 
     With a teacher (Hinton et al. 2015, arXiv:1503.02531; word-level in Kim and Rush 2016,
@@ -85,6 +97,7 @@ def token_loss(states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: 
         weight_VD: Output layer.
         targets_N: Target tokens.
         terms: Terms of the loss.
+        bias_V: Bias of the output layer, if it has one.
     Returns:
         Sums. The parts `teacher`, `r_drop` and `simcut` are the unweighted divergences in nats,
         that of the teacher averaged over the passes that have a cross-entropy.
@@ -93,10 +106,14 @@ def token_loss(states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: 
     if torch.is_autocast_enabled(states_PND.device.type):
         dtype = torch.get_autocast_dtype(states_PND.device.type)
         states_PND, weight_VD = states_PND.to(dtype), weight_VD.to(dtype)
+        bias_V = None if bias_V is None else bias_V.to(dtype)
         teacher = teacher and teacher._replace(
-            states_NE=teacher.states_NE.to(dtype), weight_VE=teacher.weight_VE.to(dtype)
+            states_NE=teacher.states_NE.to(dtype),
+            weight_VE=teacher.weight_VE.to(dtype),
+            bias_V=None if teacher.bias_V is None else teacher.bias_V.to(dtype),
         )
-    sums = _LinearLoss.apply(states_PND, weight_VD, targets_N, terms._replace(teacher=teacher))
+    terms = terms._replace(teacher=teacher)
+    sums = _LinearLoss.apply(states_PND, weight_VD, bias_V, targets_N, terms)
     total, nll, teacher_loss, pass_loss = sums  # pyright: ignore[reportGeneralTypeIssues]
     parts = {}
     if teacher:
@@ -115,13 +132,23 @@ class _LinearLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states_PND: Tensor, weight_VD: Tensor, targets_N: Tensor, terms: LossTerms
+        ctx: Any,
+        states_PND: Tensor,
+        weight_VD: Tensor,
+        bias_V: Tensor | None,
+        targets_N: Tensor,
+        terms: LossTerms,
     ) -> tuple[Tensor, ...]:
         device, (n_passes, n_tokens, _) = states_PND.device, states_PND.shape
         total, nll, teacher_loss, pass_loss = (torch.zeros((), device=device) for _ in range(4))
         grad_states_PND = torch.empty_like(states_PND) if ctx.needs_input_grad[0] else None
         grad_weight_VD = (
             torch.zeros_like(weight_VD, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        )
+        grad_bias_V = (
+            torch.zeros_like(bias_V, dtype=torch.float32)
+            if bias_V is not None and ctx.needs_input_grad[2]
+            else None
         )
         n_rows = _ROWS_PER_CHUNK.get(device.type, _ROWS_PER_CHUNK_ELSEWHERE)
         if terms.r_drop or terms.simcut or terms.teacher:
@@ -133,7 +160,7 @@ class _LinearLoss(torch.autograd.Function):
         for start in range(0, n_tokens, n_rows):
             rows = slice(start, start + n_rows)
             log_probs_PRV = [
-                F.linear(states_ND[rows], weight_VD).float().log_softmax(-1)
+                F.linear(states_ND[rows], weight_VD, bias_V).float().log_softmax(-1)
                 for states_ND in states_PND
             ]
             # Divergences between distributions, with their gradients with respect to the logits.
@@ -165,30 +192,34 @@ class _LinearLoss(torch.autograd.Function):
                 total += share * (1 - terms.smoothing) * chunk_nll
                 if terms.smoothing:
                     total -= share * terms.smoothing * log_probs_RV.mean(-1).sum()
-                if grad_states_PND is None and grad_weight_VD is None:
+                if not any(ctx.needs_input_grad):
                     continue
                 grad_RV = _cross_entropy_grad(log_probs_RV, targets_R1, terms.smoothing)
                 if (other_grad_RV := other_grads_PRV[i]) is not None:
                     grad_RV = other_grad_RV.add_(grad_RV, alpha=share)
+                if grad_bias_V is not None:
+                    grad_bias_V += grad_RV.sum(0)
                 grad_RV = grad_RV.to(weight_VD.dtype)
                 if grad_states_PND is not None:
                     torch.mm(grad_RV, weight_VD, out=grad_states_PND[i, rows])
                 if grad_weight_VD is not None:
                     grad_weight_VD += grad_RV.T @ states_PND[i, rows]
-        ctx.save_for_backward(grad_states_PND, grad_weight_VD)
+        ctx.save_for_backward(grad_states_PND, grad_weight_VD, grad_bias_V)
         ctx.weight_dtype = weight_VD.dtype
         ctx.mark_non_differentiable(nll, teacher_loss, pass_loss)
         return total, nll, teacher_loss, pass_loss
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        grad_states_PND, grad_weight_VD = ctx.saved_tensors
-        grad_states = grad_weight = None
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        grad_states_PND, grad_weight_VD, grad_bias_V = ctx.saved_tensors
+        grad_states = grad_weight = grad_bias = None
         if grad_states_PND is not None:
             grad_states = grad_states_PND * grads[0].to(grad_states_PND.dtype)
         if grad_weight_VD is not None:
             grad_weight = (grad_weight_VD * grads[0]).to(ctx.weight_dtype)
-        return grad_states, grad_weight, None, None
+        if grad_bias_V is not None:
+            grad_bias = (grad_bias_V * grads[0]).to(ctx.weight_dtype)
+        return grad_states, grad_weight, grad_bias, None, None
 
 
 def _cross_entropy_grad(log_probs_RV: Tensor, targets_R1: Tensor, smoothing: float) -> Tensor:
@@ -250,7 +281,8 @@ def _add_teacher_divergence(
             are added.
     """
     teacher_RV = (
-        F.linear(teacher.states_NE[rows], teacher.weight_VE).float() / teacher.temperature
+        F.linear(teacher.states_NE[rows], teacher.weight_VE, teacher.bias_V).float()
+        / teacher.temperature
     ).log_softmax(-1)
     probs_RV = teacher_RV.exp()
     total = torch.zeros((), device=teacher_RV.device)

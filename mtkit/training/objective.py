@@ -28,7 +28,9 @@ def batch_loss(model: Transformer, batch: Batch, smoothing: float) -> Loss:
     positions_N = _target_positions(batch, model.tgt_pad_id)
     states_ND = _select(states_BTD, positions_N)
     targets_N = _select(batch.tgt_out, positions_N)
-    return label_smoothed_loss(states_ND, model.output_weight, targets_N, smoothing)
+    return label_smoothed_loss(
+        states_ND, model.output_weight, targets_N, smoothing, model.output_bias
+    )
 
 
 class Objective(nn.Module):
@@ -73,7 +75,7 @@ class Objective(nn.Module):
         teacher_term = self._teacher_term(batch, positions_N)
         terms = LossTerms(config.label_smoothing, config.r_drop, teacher_term, config.simcut)
         targets_N = _select(batch.tgt_out, positions_N)
-        loss = token_loss(states_PND, model.output_weight, targets_N, terms)
+        loss = token_loss(states_PND, model.output_weight, targets_N, terms, model.output_bias)
         # Guided alignment: one attention head learns the given word alignments.
         if log_weights is not None and batch.alignment is not None:
             from mtkit.training.guided_alignment import add_alignment_loss
@@ -92,8 +94,14 @@ class Objective(nn.Module):
             return None
         states_NE = _select(self.teacher.states(batch), positions_N)
         config = self.config
-        weight_VE = self.teacher.output_weight
-        return TeacherTerm(states_NE, weight_VE, config.teacher_weight, config.teacher_temperature)
+        teacher = self.teacher.model
+        return TeacherTerm(
+            states_NE,
+            teacher.output_weight,
+            config.teacher_weight,
+            config.teacher_temperature,
+            teacher.output_bias,
+        )
 
 
 def _target_positions(batch: Batch, tgt_pad_id: int) -> Tensor | None:

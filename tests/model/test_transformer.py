@@ -215,6 +215,17 @@ def test_steps_over_a_tree_of_hypotheses_equal_the_full_forward_of_each(variant,
         ]
 
 
+@pytest.mark.parametrize("tied", ["all", "none"])
+def test_output_bias_is_added_to_the_logits(tied):
+    plain, biased = make_model(tied), make_model(tied, output_bias=True)
+    bias = biased.output_bias
+    assert bias is not None and bias.shape == (VOCAB_SIZE,)
+    assert biased.load_state_dict(plain.state_dict(), strict=False).missing_keys == ["output_bias"]
+    torch.testing.assert_close(
+        logits(biased, SRC, TGT_IN), logits(plain, SRC, TGT_IN) + bias, rtol=1e-4, atol=1e-5
+    )
+
+
 def test_tied_embeddings_are_one_matrix():
     embeddings = VOCAB_SIZE * 32
     none, output, inputs, everything = (

@@ -61,6 +61,22 @@ def test_nll_is_without_smoothing_and_without_a_gradient(smoothing):
     assert not loss.nll.requires_grad
 
 
+def test_gradient_of_the_output_bias():
+    states, weight, targets = inputs(600)
+    bias = torch.randn(V, requires_grad=True)
+    expected = F.cross_entropy(
+        F.linear(states, weight, bias), targets, reduction="sum", label_smoothing=0.1
+    )
+    loss = label_smoothed_loss(states, weight, targets, 0.1, bias)
+    torch.testing.assert_close(loss.total, expected, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(
+        gradients_of(loss.total, states, weight, bias),
+        gradients_of(expected, states, weight, bias),
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
 def test_loss_by_hand():
     """One token, logits (log 1, log 3): probabilities 1/4 and 3/4; the target is the second,
     smoothing 0.2 leaves it 0.9.

@@ -91,5 +91,7 @@ def packed_copy(
             layer.cross_attention.inner.key_value = cast(
                 FusedLinear, PackedLayer(key_value.weight, key_value.bias, make)
             )
-    other.output = cast(nn.Linear, PackedLayer(model.output_weight, None, make))
+    other.output = cast(nn.Linear, PackedLayer(model.output_weight, model.output_bias, make))
+    # The packed layer adds it.
+    other.output_bias = None
     return other

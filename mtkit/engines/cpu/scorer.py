@@ -12,11 +12,16 @@ from mtkit.config.model import AlignmentHead
 from mtkit.engines.cpu.packed_cache import PackedCache
 from mtkit.engines.cpu.packed_decoder import PackedDecoder
 from mtkit.engines.cpu.packed_linear import Int8Linear, OneDnnLinear, can_pack
-from mtkit.engines.cpu.packed_model import packed_copy
+from mtkit.engines.cpu.packed_model import PackedLayer, packed_copy
 from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.engines.self_check import check_scorer
 from mtkit.model.transformer import Transformer
-from mtkit.search.ensemble_scorer import EnsembleScorer, EnsembleState, OutputLayer
+from mtkit.search.ensemble_scorer import (
+    EnsembleScorer,
+    EnsembleState,
+    OutputLayer,
+    output_rows,
+)
 from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.tokenizer.special_ids import SpecialIds
 
@@ -93,7 +98,9 @@ class CpuScorer(EnsembleScorer):
         ]
 
     def _output_for(self, index: int, token_ids: Tensor) -> OutputLayer:
-        return self._make(self.models[index].output_weight.index_select(0, token_ids), None)
+        output = self.models[index].output
+        assert isinstance(output, PackedLayer)
+        return self._make(*output_rows(output.weight, output.bias, token_ids))
 
     def _log_softmax(self, logits_BWV: Tensor) -> Tensor:
         # In place: memory that is in the cache already makes it a quarter faster.

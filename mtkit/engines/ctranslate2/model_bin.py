@@ -109,6 +109,8 @@ def expected_shapes(
             if config.activation == "swiglu":
                 linear(f"{layer}/ffn/linear_0_noact", d_ff, d_model)
     shapes["decoder/projection/weight"] = (tgt_vocab_size, d_model)
+    if config.output_bias:
+        shapes["decoder/projection/bias"] = (tgt_vocab_size,)
     return shapes
 
 

@@ -3,7 +3,7 @@
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.engines.ctranslate2.exported_dir import vocabulary_tokens
 
-ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swiglu": "SWISH"}
+ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swish": "SWISH", "swiglu": "SWISH"}
 """CTranslate2's names of our activations."""
 NORM_EPSILONS = {"layer": 1e-5, "rms": 1e-6}
 """Epsilon of each type of normalization layer."""

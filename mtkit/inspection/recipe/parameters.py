@@ -73,6 +73,8 @@ def _parts(model: Transformer) -> Iterator[_Part]:
     yield from _layer_parts("decoder", model.decoder_layers, model.decoder_norm, config)
     if not is_tied:
         yield _Part("output layer", [model.output], f"{sizes[1]} x {width}")
+    if model.output_bias is not None:
+        yield _Part("output bias", [nn.ParameterList([model.output_bias])], sizes[1])
 
 
 def _layer_parts(

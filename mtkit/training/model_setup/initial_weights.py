@@ -84,13 +84,15 @@ def transfer_weights(
     old: Mapping[str, Tensor] = dict(source.model.named_parameters())
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if not name.startswith(("src_embedding.", "tgt_embedding.", "output.")):
+            if not name.startswith(("src_embedding.", "tgt_embedding.", "output")):
                 n_rows = min(len(parameter), len(old[name]))
                 parameter[:n_rows] = old[name][:n_rows]
         model.src_embedding.weight.copy_(_new_rows(source.model.src_embedding.weight, src))
         model.tgt_embedding.weight.copy_(_new_rows(source.model.tgt_embedding.weight, tgt))
         if model.output is not None:
             model.output.weight.copy_(_new_rows(source.model.output_weight, tgt))
+        if model.output_bias is not None and source.model.output_bias is not None:
+            model.output_bias.copy_(_new_rows(source.model.output_bias, tgt))
     return {"both": src} if is_joint else {"source": src, "target": tgt}
 
 
@@ -119,8 +121,8 @@ def map_vocab(old: Subword, new: Subword) -> VocabMapping:
 
 
 def _kind(kind: str) -> str:
-    """Treat symbols as text: a subword and a symbol of the same text match."""
-    return "text" if kind == "symbol" else kind
+    """Treat symbols and unused tokens as text, since they match a subword of the same text."""
+    return "text" if kind in ("symbol", "unused") else kind
 
 
 def _new_rows(old_VD: Tensor, mapping: VocabMapping) -> Tensor:

@@ -123,13 +123,16 @@ def make_model(**changes):
     ).eval()
 
 
+@pytest.mark.parametrize("output_bias", [False, True], ids=["plain", "bias"])
 @pytest.mark.parametrize("tied", ["all", "none"])
 @pytest.mark.parametrize(
     "way", ["unpacked", "float32", "bf16", pytest.param("int8", marks=needs_int8)]
 )
-def test_output_layer_for_some_tokens_gives_their_logits(tied, way):
-    model = make_model(tied_embeddings=tied)
+def test_output_layer_for_some_tokens_gives_their_logits(tied, way, output_bias):
+    model = make_model(tied_embeddings=tied, output_bias=output_bias)
     expected = drawn(2, 3, 32) @ model.output_weight.detach().T
+    if model.output_bias is not None:
+        expected += model.output_bias.detach()
     if way == "bf16":
         model.to(torch.bfloat16)
     scorer = (

@@ -25,6 +25,7 @@ VARIANTS = [
     {},
     {"norm": "pre", "norm_type": "rms", "activation": "swiglu", "positions": "rotary"},
     {"activation": "gelu", "positions": "learned", "tied_embeddings": "none"},
+    {"activation": "swish", "output_bias": True},
 ]
 
 

@@ -7,7 +7,7 @@ import torch
 from mtkit.config.model import AlignmentHead
 from mtkit.engines.ctranslate2.exported_dir import vocabulary_tokens
 from mtkit.errors import MtkitError
-from mtkit.interop.weight_map import export_obstacles, make_spec
+from mtkit.interop.ctranslate2.weight_map import export_obstacles, make_spec
 
 KINDS = [
     {"norm": norm, "norm_type": norm_type, "activation": activation, "positions": positions}
@@ -50,6 +50,12 @@ def test_log_probs_of_every_kind_are_ours(
     trained = make_trained(
         max_length=60, n_encoder_layers=2, n_decoder_layers=3, max_positions=64, **kind
     )
+    assert largest_difference(trained, tmp_path, random_rows, forced_log_probs) < 1e-4
+
+
+def test_swish_and_output_bias(make_trained, tmp_path, random_rows, forced_log_probs):
+    trained = make_trained(activation="swish", output_bias=True, max_length=60)
+    assert trained.model.output_bias.std() > 0.1
     assert largest_difference(trained, tmp_path, random_rows, forced_log_probs) < 1e-4
 
 

@@ -13,8 +13,8 @@ from mtkit.engines.choose import choose_engine
 from mtkit.engines.ctranslate2.exported_dir import QUANTIZATIONS, load_exported_dir
 from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
-from mtkit.interop.export import export_ctranslate2
-from mtkit.interop.verify import VerificationText
+from mtkit.interop.ctranslate2.export import export_ctranslate2
+from mtkit.interop.ctranslate2.verify import VerificationText
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.translation.exported import load_exported_translator
 from mtkit.translation.translator import Translator
@@ -274,7 +274,7 @@ def test_a_model_made_worse_is_noticed(make_trained, tmp_path, monkeypatch):
     save_model_dir(tmp_path / "other", make_trained(seed=2))
     (tmp_path / "text.ko").write_text("".join(f"{text}\n" for text in TEXTS), encoding="utf-8")
     other = load_model_dir(tmp_path / "other")
-    monkeypatch.setattr("mtkit.interop.export.load_model_dir", lambda path: other)
+    monkeypatch.setattr("mtkit.interop.ctranslate2.export.load_model_dir", lambda path: other)
     config = export_ctranslate2(
         tmp_path / "model", tmp_path / "out", comparison=VerificationText(tmp_path / "text.ko")
     )

@@ -16,9 +16,9 @@ from mtkit.engines.ctranslate2.exported_dir import (
 )
 from mtkit.engines.ctranslate2.package import require_ctranslate2
 from mtkit.errors import MtkitError
-from mtkit.interop.card import model_card
-from mtkit.interop.verify import VerificationText, verify
-from mtkit.interop.weight_map import make_spec
+from mtkit.interop.ctranslate2.card import model_card
+from mtkit.interop.ctranslate2.verify import VerificationText, verify
+from mtkit.interop.ctranslate2.weight_map import make_spec
 from mtkit.io.arguments import require_type
 from mtkit.io.atomic import atomic_dir
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME

@@ -70,6 +70,8 @@ def _fill(spec: Any, trained: TrainedModel) -> None:
     spec.encoder.embeddings[0].weight = _array(model.src_embedding.weight)
     spec.decoder.embeddings.weight = _array(model.tgt_embedding.weight)
     spec.decoder.projection.weight = _array(model.output_weight)
+    if model.output_bias is not None:
+        spec.decoder.projection.bias = _array(model.output_bias)
     if config.positions != "rotary":
         spec.encoder.position_encodings.encodings = _position_table(model.src_positions, config)
         spec.decoder.position_encodings.encodings = _position_table(model.tgt_positions, config)
