@@ -151,7 +151,7 @@ def _load(path: Path, side: str | None) -> "Subword":
             )
         return Subword.load(path)
     tokenizer = Tokenizer.load(path / "tokenizer" if (path / "tokenizer").is_dir() else path)
-    if not tokenizer.joint and side is None:
+    if not tokenizer.has_one_model and side is None:
         raise MtkitError(
             f"`{path}`: each side has its own tokenizer", "say which: --side src or --side tgt"
         )

@@ -10,7 +10,7 @@ from mtkit.config.section import Section
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.io.find_model import CONFIG_NAME, refuse_no_model
-from mtkit.io.tokenizer_files import find_model_files, read_settings
+from mtkit.io.tokenizer_files import find_model_files, have_same_tokens, read_settings
 
 _FREE = frozenset(
     {"dropout", "attention_dropout", "activation_dropout", "layer_drop", "init", "max_positions"}
@@ -134,11 +134,12 @@ def _with_key(read: Callable[[Path], dict[str, Any]], directory: Path, key: str)
 
 def _read_tokenizer(directory: Path) -> dict[str, Any]:
     paths = find_model_files(directory)
-    src, tgt = (read_settings(path.read_bytes(), str(path)) for path in paths)
+    models = [path.read_bytes() for path in paths]
+    src, tgt = (read_settings(model, str(path)) for model, path in zip(models, paths, strict=True))
     settings = {
         **src._asdict(),
         "vocab_size": max(src.vocab_size, tgt.vocab_size),
-        "joint": paths[0] == paths[1],
+        "joint": paths[0] == paths[1] or have_same_tokens(*models),
     }
     if src.normalization not in get_args(TokenizerConfig.model_fields["normalization"].annotation):
         # A model trained elsewhere keeps its normalization rules, which have no name here.

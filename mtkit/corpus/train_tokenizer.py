@@ -21,7 +21,7 @@ from mtkit.io.atomic import atomic_dir
 from mtkit.io.build_manifest import content_hash, read_manifest, refuse_foreign, write_manifest
 from mtkit.io.logs import get_logger
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
-from mtkit.tokenizer.extend import extend_subword
+from mtkit.tokenizer.extend import extend_subword, with_shared_tokens
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import (
     VocabularyTooLarge,
@@ -88,9 +88,14 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
         None if config.init_from is None else _load_source(config.init_from, recipe.tokenizer_dir)
     )
     joint = config.joint if source is None else source.joint
-    src = _train_side(recipe, ("src", "tgt") if joint else ("src",), config, source and source.src)
-    tgt = src if joint else _train_side(recipe, ("tgt",), config, source and source.tgt)
+    has_one_model = joint and (source is None or source.has_one_model)
+    sides = ("src", "tgt") if has_one_model else ("src",)
+    src = _train_side(recipe, sides, config, source and source.src)
+    tgt = src if has_one_model else _train_side(recipe, ("tgt",), config, source and source.tgt)
     tokenizer = Tokenizer(src, tgt)
+    if joint and not has_one_model:
+        tokenizer = with_shared_tokens(tokenizer)
+        src, tgt = tokenizer.src, tokenizer.tgt
     with atomic_dir(recipe.tokenizer_dir) as directory:
         tokenizer.save(directory)
         write_manifest(directory, _manifest(recipe, inputs, tokenizer, source))

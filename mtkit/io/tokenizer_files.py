@@ -18,12 +18,13 @@ SRC_NAME = "src.model"
 TGT_NAME = "tgt.model"
 
 VARINT, _EIGHT_BYTES, LENGTH_PREFIXED, FOUR_BYTES = 0, 1, 2, 5  # wire types
-ENTRIES, _TRAINER, NORMALIZER = 1, 2, 3  # fields of a model
+ENTRIES, TRAINER, NORMALIZER, SELF_TEST = 1, 2, 3, 4  # fields of a model
 NORMALIZER_NAME = 1  # field of the normalizer's settings
 TEXT, SCORE, TYPE = 1, 2, 3  # fields of a vocabulary entry
-NORMAL, USER_DEFINED = 1, 4  # types of entries
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6  # types of entries
 _SEGMENTED_TEXT, _SEGMENTS, _BEGIN, _END = 1, 2, 4, 5  # fields of a segmentation
-_KIND, _BYTE_FALLBACK = 3, 35  # fields of the trainer's settings
+_KIND, BYTE_FALLBACK = 3, 35  # fields of the trainer's settings
+UNK_TEXT, BOS_TEXT, EOS_TEXT, PAD_TEXT = 45, 46, 47, 48  # fields of the trainer's settings
 _KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 
 
@@ -70,12 +71,12 @@ def read_settings(model_bytes: bytes, name: str = "tokenizer") -> SubwordSetting
     try:
         fields = list(read_fields(model_bytes))
         trainer, normalizer = (
-            dict(read_fields(dict(fields)[number])) for number in (_TRAINER, NORMALIZER)
+            dict(read_fields(dict(fields)[number])) for number in (TRAINER, NORMALIZER)
         )
         return SubwordSettings(
             type=_KINDS[trainer.get(_KIND, 1)],
             vocab_size=sum(number == ENTRIES for number, _ in fields),
-            byte_fallback=bool(trainer.get(_BYTE_FALLBACK, 0)),
+            byte_fallback=bool(trainer.get(BYTE_FALLBACK, 0)),
             normalization=normalizer.get(NORMALIZER_NAME, b"").decode(errors="replace"),
         )
     except (AttributeError, IndexError, KeyError, TypeError):
@@ -90,17 +91,50 @@ def read_user_symbols(model_bytes: bytes) -> tuple[str, ...]:
     Raises:
         MtkitError: It is not a SentencePiece model.
     """
+    return tuple(
+        entry[TEXT].decode()
+        for entry in read_entries(model_bytes)
+        if entry.get(TYPE) == USER_DEFINED
+    )
+
+
+def have_same_tokens(first: bytes, second: bytes) -> bool:
+    """Return whether two models have the same tokens at the same ids.
+
+    Raises:
+        MtkitError: One is not a SentencePiece model.
+    """
+    return read_tokens(first) == read_tokens(second)
+
+
+def read_tokens(model_bytes: bytes) -> list[str]:
+    """Return the tokens of a model, by id.
+
+    Raises:
+        MtkitError: It is not a SentencePiece model.
+    """
+    return [entry[TEXT].decode() for entry in read_entries(model_bytes)]
+
+
+def read_entries(model_bytes: bytes) -> list[dict[int, Any]]:
+    """Return the fields of each vocabulary entry, by id.
+
+    Raises:
+        MtkitError: It is not a SentencePiece model.
+    """
     try:
         entries = [
             dict(read_fields(value))
             for number, value in read_fields(model_bytes)
             if number == ENTRIES
         ]
-        return tuple(entry[TEXT].decode() for entry in entries if entry.get(TYPE) == USER_DEFINED)
+        for entry in entries:
+            entry[TEXT].decode()
     except (AttributeError, IndexError, KeyError, TypeError, UnicodeDecodeError):
         raise MtkitError(
             "the tokenizer: not a SentencePiece model", "make or copy the directory again"
         ) from None
+    return entries
 
 
 def read_segmentation(message: bytes) -> tuple[str, list[tuple[int, int]]]:

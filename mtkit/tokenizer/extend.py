@@ -7,12 +7,12 @@ from itertools import chain, groupby
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.io.tokenizer_files import read_settings
+from mtkit.io.tokenizer_files import read_settings, read_tokens
 from mtkit.tokenizer.cross_vocab import encode_tokens
 from mtkit.tokenizer.learn_merges import learn_merges
-from mtkit.tokenizer.model_proto import NewEntry, add_entries
+from mtkit.tokenizer.model_proto import NewEntry, add_entries, arrange_entries
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, sanitize
-from mtkit.tokenizer.subword import Subword
+from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import check_user_symbols, draw_sentences, train_model
 
 WordCounts = dict[tuple[str, ...], int]
@@ -72,6 +72,19 @@ def extend_subword(subword: Subword, sentences: Iterable[str], config: Tokenizer
             "leave out tokenizer.extend, or train a new tokenizer with tokenizer.init_from: null",
         )
     return add_entries(base.model_bytes, new)
+
+
+def with_shared_tokens(tokenizer: Tokenizer) -> Tokenizer:
+    """Give both sides the tokens of both: those of the source, then what only the target has."""
+    src, tgt = (read_tokens(side.model_bytes) for side in (tokenizer.src, tokenizer.tgt))
+    known = set(src)
+    tokens = [*src, *(token for token in tgt if token not in known)]
+    return Tokenizer(
+        *(
+            Subword(arrange_entries(side.model_bytes, tokens))
+            for side in (tokenizer.src, tokenizer.tgt)
+        )
+    )
 
 
 def _segment_words(subword: Subword, texts: Iterable[str], known: Collection[str]) -> WordCounts:

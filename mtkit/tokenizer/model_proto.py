@@ -1,21 +1,30 @@
 """SentencePiece models, extended and changed without the library, which cannot do it."""
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mtkit.io.tokenizer_files import (
+    BOS_TEXT,
+    BYTE_FALLBACK,
     ENTRIES,
+    EOS_TEXT,
     FOUR_BYTES,
     LENGTH_PREFIXED,
     NORMAL,
     NORMALIZER,
     NORMALIZER_NAME,
+    PAD_TEXT,
     SCORE,
+    SELF_TEST,
     TEXT,
+    TRAINER,
     TYPE,
+    UNK_TEXT,
+    UNUSED,
     USER_DEFINED,
     VARINT,
+    read_entries,
     read_fields,
 )
 
@@ -55,6 +64,71 @@ def add_entries(model_bytes: bytes, new: Iterable[NewEntry]) -> bytes:
         if entry.text.encode() not in existing
     )
     return b"".join([*fields, *added])
+
+
+class EntryChange(NamedTuple):
+    """Type and score of an entry."""
+
+    kind: int
+    """As SentencePiece numbers the types: NORMAL, CONTROL, ..."""
+    score: float = 0.0
+
+
+def arrange_entries(
+    model_bytes: bytes, tokens: Sequence[str], changes: Mapping[str, EntryChange] | None = None
+) -> bytes:
+    """Make the entries of a model those of a list of tokens, in its order.
+
+    Entries that are not in the list are removed. Tokens without an entry get one that is never used
+    to split a text, but can be decoded.
+
+    Args:
+        model_bytes: The model.
+        tokens: Tokens by id, without repetition.
+        changes: Types and scores to set.
+    """
+    changes = changes or {}
+    entries = {
+        entry[TEXT].decode(): (entry.get(TYPE, NORMAL), entry.get(SCORE, b"\0\0\0\0"))
+        for entry in read_entries(model_bytes)
+    }
+    messages = []
+    for token in tokens:
+        kind, score = entries.get(token, (UNUSED, b"\0\0\0\0"))
+        if (change := changes.get(token)) is not None:
+            kind, score = change.kind, struct.pack("<f", change.score)
+        message = _bytes_field(TEXT, token.encode()) + _key(SCORE, FOUR_BYTES) + score
+        messages.append(_bytes_field(ENTRIES, message + _number_field(TYPE, kind)))
+    # A self-test compares the segmentation of examples when the model is loaded.
+    others = (
+        _bytes_field(number, value)
+        for number, value in read_fields(model_bytes)
+        if number not in (ENTRIES, SELF_TEST)
+    )
+    return b"".join([*messages, *others])
+
+
+def set_special_texts(
+    model_bytes: bytes, unk: str, bos: str, eos: str, pad: str, *, byte_fallback: bool
+) -> bytes:
+    """Set which entries of a model are the special tokens, by their texts; some may be equal.
+
+    Args:
+        model_bytes: The model.
+        unk: Text of UNK.
+        bos: Text of BOS.
+        eos: Text of EOS.
+        pad: Text of PAD.
+        byte_fallback: Whether characters without a token are encoded as bytes.
+    """
+    texts = {UNK_TEXT: unk, BOS_TEXT: bos, EOS_TEXT: eos, PAD_TEXT: pad}
+    # If a field occurs twice, the last one is valid.
+    added = b"".join(_bytes_field(number, text.encode()) for number, text in texts.items())
+    added += _number_field(BYTE_FALLBACK, byte_fallback)
+    return b"".join(
+        _bytes_field(number, value + added if number == TRAINER else value)
+        for number, value in read_fields(model_bytes)
+    )
 
 
 def set_normalization_name(model_bytes: bytes, name: str) -> bytes:

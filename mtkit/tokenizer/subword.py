@@ -17,6 +17,7 @@ from mtkit.io.tokenizer_files import (
     SRC_NAME,
     TGT_NAME,
     find_model_files,
+    have_same_tokens,
     read_segmentation,
     read_user_symbols,
 )
@@ -29,7 +30,7 @@ MAX_MODEL_BYTES = 32 << 20
 
 _MIN_TEXTS_PER_THREAD = 32
 
-EntryKind = Literal["text", "byte", "symbol", "special"]
+EntryKind = Literal["text", "byte", "symbol", "special", "unused"]
 
 
 class VocabEntry(NamedTuple):
@@ -40,8 +41,8 @@ class VocabEntry(NamedTuple):
     score: float
     """Unigram: log-probability. BPE: the higher, the earlier the merge."""
     kind: EntryKind
-    """text; byte: one byte of a character without a token; symbol: never split; special: not text.
-    """
+    """text; byte: one byte of a character without a token; symbol: never split; special: not text;
+    unused: text, but a token of the other side that no text of this side is split into."""
 
 
 class Subword:
@@ -203,8 +204,10 @@ class Subword:
         model = self._processor
         if model.IsByte(token_id):
             return "byte"
-        if model.IsUnknown(token_id) or model.IsControl(token_id) or model.IsUnused(token_id):
+        if model.IsUnknown(token_id) or model.IsControl(token_id):
             return "special"
+        if model.IsUnused(token_id):
+            return "unused"
         return "symbol" if model.IdToPiece(token_id) in self.user_symbols else "text"
 
     def encode_n_best(self, text: str, n_best: int) -> list[list[int]]:
@@ -246,14 +249,23 @@ class Subword:
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """The vocabularies of both sides; `src` and `tgt` of a joint tokenizer are the same object."""
+    """The vocabularies of both sides.
+
+    `src` and `tgt` of a joint tokenizer are the same object, or two models that split text in
+    different ways, but have the same tokens at the same ids.
+    """
 
     src: Subword
     tgt: Subword
 
-    @property
+    @cached_property
     def joint(self) -> bool:
         """Whether both sides share one vocabulary."""
+        return self.has_one_model or have_same_tokens(self.src.model_bytes, self.tgt.model_bytes)
+
+    @property
+    def has_one_model(self) -> bool:
+        """Whether both sides are split by one SentencePiece model."""
         return self.src is self.tgt
 
     @cached_property
@@ -279,7 +291,11 @@ class Tokenizer:
     def save(self, path: Path | str) -> None:
         """Write the tokenizer to a directory, which is created if missing."""
         path = Path(path)
-        models = {JOINT_NAME: self.src} if self.joint else {SRC_NAME: self.src, TGT_NAME: self.tgt}
+        models = (
+            {JOINT_NAME: self.src}
+            if self.has_one_model
+            else {SRC_NAME: self.src, TGT_NAME: self.tgt}
+        )
         for name, subword in models.items():
             with atomic_write(path / name) as stream:
                 stream.write(subword.model_bytes)

@@ -59,7 +59,7 @@ class SubwordSampler:
             i: bytes([byte]) for byte, i in enumerate(byte_ids)
         }
         self._unsplit_ids = frozenset(
-            i for i, entry in enumerate(entries) if entry.kind in ("symbol", "special")
+            i for i, entry in enumerate(entries) if entry.kind in ("symbol", "special", "unused")
         )
         self._word_starts = self._unsplit_ids
         # A vocabulary from elsewhere may have tokens that span several words. The sentence is then

@@ -5,8 +5,16 @@ from sentencepiece import SentencePieceProcessor
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.io.tokenizer_files import find_model_files, read_settings, read_user_symbols
-from mtkit.tokenizer.model_proto import NewEntry, add_entries
+from mtkit.io.tokenizer_files import (
+    USER_DEFINED,
+    find_model_files,
+    read_settings,
+    read_tokens,
+    read_user_symbols,
+)
+from mtkit.tokenizer.extend import with_shared_tokens
+from mtkit.tokenizer.model_proto import EntryChange, NewEntry, add_entries, arrange_entries
+from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 
 
@@ -96,3 +104,32 @@ def test_a_run_in_place_of_its_model_is_pointed_to_the_model(tmp_path):
     with pytest.raises(MtkitError) as caught:
         find_model_files(tmp_path)
     assert caught.value.hint == f"did you mean `{tmp_path / 'model'}`?"
+
+
+def test_entries_are_arranged_in_a_given_order(english):
+    config = TokenizerConfig(type="unigram", vocab_size=350)
+    model_bytes = train_subword(english, config)
+    old = Subword(model_bytes)
+    tokens = read_tokens(model_bytes)[::-1]
+    tokens.insert(3, "나는")
+    new = Subword(
+        arrange_entries(model_bytes, [*tokens, "<a>"], {"<a>": EntryChange(USER_DEFINED)})
+    )
+    assert [entry.text for entry in new.entries()] == [*tokens, "<a>"]
+    assert new.entries()[3].kind == "unused" and new.user_symbols == ("<a>",)
+    assert new.special == tuple(tokens.index(old.entries()[i].text) for i in old.special)
+    assert new.encode_as_tokens(english) == old.encode_as_tokens(english)
+    assert new.decode([[3, *new.encode(["I am"])[0]]]) == ["나는 I am"]
+
+
+def test_two_models_share_the_tokens_of_both(english, ko_en_pairs):
+    src = Subword(
+        train_subword([pair.src for pair in ko_en_pairs], TokenizerConfig(vocab_size=900))
+    )
+    tgt = Subword(train_subword(english, TokenizerConfig(vocab_size=400)))
+    assert not Tokenizer(src, tgt).joint
+    shared = with_shared_tokens(Tokenizer(src, tgt))
+    assert shared.joint and not shared.has_one_model
+    assert shared.src.encode_as_tokens(english) == src.encode_as_tokens(english)
+    assert shared.tgt.encode_as_tokens(english) == tgt.encode_as_tokens(english)
+    assert shared.src.vocab_size < src.vocab_size + tgt.vocab_size
