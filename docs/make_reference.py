@@ -27,6 +27,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "shortlist",
+    "import huggingface",
     "export ctranslate2",
     "runs",
     "report",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mtkit.errors import MtkitError as MtkitError
     from mtkit.evaluation.metrics import compare as compare
     from mtkit.evaluation.metrics import evaluate as evaluate
-    from mtkit.interop.export import export_ctranslate2 as export_ctranslate2
+    from mtkit.interop.ctranslate2.export import export_ctranslate2 as export_ctranslate2
+    from mtkit.interop.huggingface.import_model import import_huggingface as import_huggingface
     from mtkit.training.reporting.tracker import Tracker as Tracker
     from mtkit.training.train import train as train
     from mtkit.translation.translator import Translator as Translator
@@ -36,7 +37,8 @@ _HOMES = {
     "clean_corpus": "mtkit.corpus.clean.clean_corpus",
     "compare": "mtkit.evaluation.metrics",
     "evaluate": "mtkit.evaluation.metrics",
-    "export_ctranslate2": "mtkit.interop.export",
+    "export_ctranslate2": "mtkit.interop.ctranslate2.export",
+    "import_huggingface": "mtkit.interop.huggingface.import_model",
     "preprocess": "mtkit.corpus.store.preprocess",
     "preprocess_shard": "mtkit.corpus.store.preprocess",
     "run_demo": "mtkit.demo.run",
@@ -57,6 +59,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "Translator",
     "evaluate",
     "compare",
+    "import_huggingface",
     "export_ctranslate2",
     "run_demo",
     "MtkitError",

@@ -74,6 +74,23 @@ class TrainingHistory(Section):
     validation."""
 
 
+class ModelOrigin(Section):
+    """Origin of an imported model; for information only."""
+
+    program: str
+    """Program whose format the model had, such as Hugging Face transformers."""
+    architecture: str
+    """Name of the model's class or type in that program."""
+    name: str
+    """Name of its directory or archive."""
+    files: dict[str, str]
+    """SHA-256 of each file that was read."""
+    imported_with: str
+    """Version of mtkit that imported it."""
+    notes: tuple[str, ...] = ()
+    """Differences from the original, such as subwords that are not used."""
+
+
 class ModelDirConfig(Section):
     """Content of config.json."""
 
@@ -98,7 +115,9 @@ class ModelDirConfig(Section):
     search: SearchConfig = SearchConfig()
     """Default search settings."""
     history: TrainingHistory | None = None
-    """Origin of the weights; None in older models."""
+    """Origin of the weights; None in older and in imported models."""
+    origin: ModelOrigin | None = None
+    """Origin of an imported model."""
 
     @property
     def attention_head(self) -> AlignmentHead:

@@ -74,9 +74,9 @@ def ctranslate2(options: ExportOptions, search: _SearchOptions) -> None:
         if path is not None:
             read_lines(path, what=what).close()
     # torch takes seconds to load, which a mistyped path should not wait for.
-    from mtkit.interop.card import verification_lines
-    from mtkit.interop.export import WEIGHT_DESCRIPTIONS, export_ctranslate2
-    from mtkit.interop.verify import VerificationText
+    from mtkit.interop.ctranslate2.card import verification_lines
+    from mtkit.interop.ctranslate2.export import WEIGHT_DESCRIPTIONS, export_ctranslate2
+    from mtkit.interop.ctranslate2.verify import VerificationText
 
     comparison = (
         None if verify_path is None else VerificationText(verify_path, reference_path, search)

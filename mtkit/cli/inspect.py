@@ -74,6 +74,7 @@ def inspect(options: InspectOptions, tags: TagOptions, search: _SearchOptions) -
             "--layer": options.layer,
             "--head": options.head,
             "--tag": tags.tags,
+            "--tgt-lang": tags.tgt_lang,
             "--tgt-tag": tags.tgt_tags,
             "--device": None if options.device == "cpu" else options.device,
             **{option_name(field): value for field, value in search.items()},
@@ -128,7 +129,7 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
     traces = trace_texts(
         options.path,
         texts,
-        tags.tags or (),
+        tags.src_tags,
         tags.tgt_tags or (),
         options.device,
         **search,

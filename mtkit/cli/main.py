@@ -29,6 +29,7 @@ SUMMARIES = {
     "compare": "Compare systems: scores, significance, faults, differences.",
     "score": "Compute the probability that a model assigns to given translations.",
     "shortlist": "Build a lexical shortlist, which makes translation faster.",
+    "import": "Import models of other programs.",
     "export": "Export models for other programs.",
     "runs": "Compare training runs: settings, seeds, steps, scores.",
     "report": "Write a page about a training run: curves, scores, samples, settings.",

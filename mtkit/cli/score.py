@@ -73,7 +73,7 @@ def score(
         device=devices.device,
         precision=devices.precision,
         n_workers=devices.workers,
-        tags=tags.tags or (),
+        tags=tags.src_tags,
         tgt_tags=tags.tgt_tags or (),
     )
     layout = choose_layout(devices.device, 1, devices.workers, None)

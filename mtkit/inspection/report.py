@@ -72,6 +72,7 @@ def _model_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
     yield from _tokenizer_rows(info.tokenizer)
     yield "longest line", f"{config.max_length} subwords in training"
     yield from _training_rows(info)
+    yield from _origin_rows(info)
     yield "search", _search(info)
     if info.export is None:
         yield "shortlist", "yes" if info.has_shortlist else "none (`mtkit shortlist` makes one)"
@@ -137,6 +138,19 @@ def _training_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
         yield "validation", _scores(history.scores)
     if run is not None:
         yield from _run_rows(run)
+
+
+def _origin_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
+    if (origin := info.config.origin) is not None:
+        yield (
+            "imported",
+            (
+                f"{origin.architecture} of {origin.program}, {origin.name}, with mtkit "
+                f"{origin.imported_with}"
+            ),
+        )
+        for note in origin.notes:
+            yield "", note
 
 
 def _data(n_pairs: int | None, signature: str | None) -> str:

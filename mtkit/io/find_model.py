@@ -11,6 +11,8 @@ CONFIG_NAME = "config.json"
 SHORTLIST_NAME = "shortlist.safetensors"
 """Default name of a shortlist in a model directory."""
 _MAX_CONFIG_BYTES = 1 << 20
+_HUGGING_FACE = "a Hugging Face model"
+_IMPORTABLE = tuple(f"{_HUGGING_FACE} ({kind})" for kind in ("marian", "pegasus"))
 _WEIGHTS_NAMES = ("model.safetensors", "model.bin")
 MODEL_NAMES = frozenset({CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, "mtkit.json"})
 """Files and directories of a model directory, exported or not, that affect translation."""
@@ -111,6 +113,11 @@ def refuse_foreign_model(path: Path) -> None:
         MtkitError: It is such a model.
     """
     if maker := foreign_model(path):
+        if maker in _IMPORTABLE:
+            raise MtkitError(
+                f"`{path}`: {maker}, which has to be imported first",
+                f"mtkit import huggingface {path} DIR",
+            )
         raise MtkitError(
             f"`{path}`: {maker}, which mtkit cannot read",
             "give a directory that `mtkit train`, `mtkit average` or `mtkit export` wrote, or use "
@@ -154,7 +161,7 @@ def foreign_model(path: Path) -> str | None:
         return None
     if (path / CONFIG_NAME).is_file() and (kind := _hugging_face_kind(path / CONFIG_NAME)):
         # OPUS-MT models are published in this form too.
-        return f"a Hugging Face model ({kind})"
+        return f"{_HUGGING_FACE} ({kind})"
     if "decoder.yml" in names or any(name.endswith(".npz") for name in names):
         is_opus = bool(names & {"source.spm", "target.spm"})
         return "a Marian model" + (" from OPUS-MT" if is_opus else "")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SplitSentences
+from mtkit.corpus.languages import language_code
 from mtkit.corpus.placeholders import letter_positions
 from mtkit.corpus.sentence_endings import split_after_endings
 from mtkit.corpus.sentence_splitter import split_sentences
@@ -83,21 +84,12 @@ class SourceEncoder:
     ) -> None:
         if isinstance(tags, str):
             raise TypeError("expected a list of tags, not one text")
-        if unknown := [tag for tag in tags if tag not in config.tags]:
-            if not config.tags:
-                raise MtkitError(
-                    f"unknown tag {unknown[0]}: the model was trained without tags", "give none"
-                )
-            raise MtkitError(
-                f"unknown tag {unknown[0]}: the model was trained with {', '.join(config.tags)}",
-                "give one of these",
-            )
         self.subword = subword
         self.known_tags = config.tags
         self.lang = config.src_lang
         self.max_length = config.max_length
         self.max_tags = config.model.max_positions - 1 - config.max_length
-        self.tags = tuple(tags)
+        self.tags = _resolved(tags, config)
         self.warns_without_tag = config.tag_required
         self.training_lines = config.training_lines
         self.endings = frozenset(config.training_lines.endings if config.training_lines else ())
@@ -216,6 +208,38 @@ class SourceEncoder:
 
     def _count_tokens(self, texts: list[str]) -> list[int]:
         return [len(ids) for ids in self.subword.encode(texts)]
+
+
+def _resolved(tags: Sequence[str], config: ModelDirConfig) -> tuple[str, ...]:
+    """Replace languages by the tags that select them, such as deu and de by >>deu<<.
+
+    Raises:
+        MtkitError: The model does not know a tag, or a language has several.
+    """
+    languages: dict[str, list[str]] = {}
+    for tag in config.tags:
+        name = tag.removeprefix("<2").strip("<>_")
+        for key in {name, language_code(name) or name}:
+            languages.setdefault(key, []).append(tag)
+    resolved = []
+    for tag in tags:
+        found = [tag] if tag in config.tags else languages.get(tag, [])
+        found = found or languages.get(language_code(tag) or "", [])
+        if len(found) == 1:
+            resolved.append(found[0])
+        elif not config.tags:
+            if (language_code(tag) or tag) != (language_code(config.tgt_lang) or config.tgt_lang):
+                raise MtkitError(
+                    f"unknown tag {tag}: the model was trained without tags", "give none"
+                )
+        else:
+            raise MtkitError(
+                f"unknown tag {tag}: the model was trained with {', '.join(config.tags)}"
+                if not found
+                else f"{tag} is ambiguous: the model was trained with {', '.join(found)}",
+                "give one of these",
+            )
+    return tuple(resolved)
 
 
 def _line_feeds(gap: str) -> str:

@@ -50,6 +50,7 @@ COMMANDS = {
         "shortlist {paths} {paths} -m {model_dir} -o {output_path}", ("output_path",)
     ),
     "average": Command("average {run_dir} -o {out_dir}", ("out_dir",)),
+    "import huggingface": Command("import huggingface {source} {out_dir}", ("out_dir",)),
     "export ctranslate2": Command(
         "export ctranslate2 {model_dir} {out_dir} --verify {verify_path} --reference {reference_path}",
         ("out_dir",),

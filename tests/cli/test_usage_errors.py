@@ -59,7 +59,7 @@ def error(outcome):
         ("train r.yaml --gpu", "give --device cuda"),
         ("train r.yaml --gpus 2", "give --nproc N"),
         ("translate a.ko -m m --src-lang ko", LANGUAGES),
-        ("score a.ko a.en -m m --tgt-lang en", LANGUAGES),
+        ("score a.ko a.en -m m --src-lang ko", LANGUAGES),
         ("translate a.ko -m m --gpu 0", "give --device cuda"),
         (
             "translate a.ko -m m --batch-size 8",
@@ -344,7 +344,10 @@ def test_every_command_that_takes_a_model_names_one_of_another_toolkit(
     (tmp_path / "opus/config.json").write_text('{"model_type": "marian"}')
     outcome = mtkit(*typed.split())
     assert (outcome.status, outcome.out) == (1, "")
-    assert "error: `opus`: a Hugging Face model (marian), which mtkit cannot read\n" in outcome.err
+    assert (
+        "error: `opus`: a Hugging Face model (marian), which has to be imported first\n"
+        in outcome.err
+    )
 
 
 def test_paths_are_shown_in_their_shortest_form(mtkit, tmp_path, monkeypatch):

@@ -96,6 +96,7 @@ class ModelOptions(NamedTuple):
         options = {
             **{f"--{name}": value for name, value in others.items()},
             "--tag": self.tags.tags,
+            "--tgt-lang": self.tags.tgt_lang,
             "--tgt-tag": self.tags.tgt_tags,
             "--engine": self.devices.engine != "auto",
             "--device": self.devices.device != "auto",
@@ -121,7 +122,7 @@ class ModelOptions(NamedTuple):
             "device": self.devices.device,
             "precision": self.devices.precision,
             "n_workers": self.devices.workers,
-            "tags": self.tags.tags or (),
+            "tags": self.tags.src_tags,
             "tgt_tags": self.tags.tgt_tags or (),
         }
         if choose_engine(self.devices.engine, model_dirs) == "ctranslate2":

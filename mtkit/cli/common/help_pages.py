@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,9 @@ class LazyCommands(Mapping[str, Any]):
         if name not in self.summaries:
             raise KeyError(name)
         if name not in self._loaded:
-            module = import_module(f"{self.package}.{name}")
+            # `import` cannot be the name of a module.
+            module_name = f"{name}_" if iskeyword(name) else name
+            module = import_module(f"{self.package}.{module_name}")
             app = getattr(module, "app", None)
             if app is None:
                 app = typer.Typer(rich_markup_mode=None, add_completion=False)

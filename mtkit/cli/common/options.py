@@ -118,6 +118,14 @@ class TagOptions:
 
     tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG")] = None
     """Tag to put before each source line, as in training, such as '<2ko>'; repeatable."""
+    tgt_lang: Annotated[str | None, typer.Option("--tgt-lang", metavar="LANG")] = None
+    """Target language of a model with several: the language of one of its tags, such as deu or de
+    for >>deu<<."""
     tgt_tags: Annotated[list[str] | None, typer.Option("--tgt-tag", metavar="TAG")] = None
     """Vocabulary symbol with which every translation begins, as in training; it is removed from the
     output; repeatable."""
+
+    @property
+    def src_tags(self) -> tuple[str, ...]:
+        """The tags of --tag, and the language of --tgt-lang, which selects one."""
+        return (*((self.tgt_lang,) if self.tgt_lang else ()), *(self.tags or ()))

@@ -75,6 +75,7 @@ _RENAMED = _by_synonym(
         "set": "override config",
         "workers": "num-workers",
         "test": "test-src",
+        "tgt-lang": "target-lang target-language",
     }
 )
 """Our options by their names in other toolkits."""
@@ -88,7 +89,7 @@ _CONTINUES = "leave it out: the same command resumes from the last checkpoint au
 _OTHER_RUN = "name another run directory with -o, or delete the old one first"
 _LANGUAGES = (
     "leave it out: a model knows its languages (`mtkit info MODEL` shows them); one with several"
-    " targets takes --tag, such as --tag '<2ko>'"
+    " targets takes --tgt-lang"
 )
 _CPU = "give --device cpu"
 _GPU = "give --device cuda, or --device cuda:1 for the second GPU"
@@ -125,7 +126,7 @@ _COMMAND_HINTS: dict[str, dict[str, str]] = {
     "score": {"max-tokens": "give --batch-tokens N"},
 }
 """Hints by command and option, if no single option or key is equivalent."""
-_FOR_MODELS = dict.fromkeys("src-lang tgt-lang source-lang target-lang lang".split(), _LANGUAGES)
+_FOR_MODELS = dict.fromkeys("src-lang source-lang lang".split(), _LANGUAGES)
 _EVERYWHERE = _by_synonym(
     {
         _EPOCHS: "epochs epoch max-epochs num-epochs max-epoch num-train-epochs",

@@ -178,7 +178,7 @@ class TranslationDeviceOptions(DeviceOptions):
         """Return arguments of `Translator.load` that determine the output."""
         arguments: dict[str, Any] = {
             "precision": self.precision,
-            "tags": tuple(tags.tags or ()),
+            "tags": tags.src_tags,
             "tgt_tags": tuple(tags.tgt_tags or ()),
         }
         # Only if given, because a resumed run compares them.

@@ -1,0 +1,84 @@
+"""`mtkit import`: models of other programs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtkit.cli.common.help_pages import Command, Group
+
+app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def start() -> None:
+    """Import models of other programs.
+
+    Examples:
+        mtkit import huggingface opus-mt-ko-en ko-en
+    """
+
+
+@app.command("huggingface", cls=Command)
+def huggingface(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="Directory of the model, or with --download its name on the hub"
+        ),
+    ],
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT", help="Model directory to write")],
+    src_lang: Annotated[
+        str | None,
+        typer.Option(help="Source language", show_default="that of tokenizer_config.json"),
+    ] = None,
+    tgt_lang: Annotated[
+        str | None,
+        typer.Option(help="Target language", show_default="that of tokenizer_config.json"),
+    ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Download the model from the Hugging Face hub")
+    ] = False,
+    revision: Annotated[
+        str | None,
+        typer.Option(help="With --download: branch, tag or commit", show_default="main"),
+    ] = None,
+    allow_pickle: Annotated[
+        bool,
+        typer.Option(
+            "--allow-pickle",
+            help="Read pytorch_model.bin if there is no model.safetensors; only tensors are read",
+        ),
+    ] = False,
+) -> None:
+    """Import a Hugging Face model: MarianMTModel (OPUS-MT), or one exported by mtkit.
+
+    The result is a model directory like one that `mtkit train` writes.
+
+    Examples:
+        mtkit import huggingface opus-mt-ko-en ko-en
+        mtkit import huggingface Helsinki-NLP/opus-mt-ko-en ko-en --download
+    """
+    from mtkit.cli.common.output_guard import refuse_overwriting
+    from mtkit.interop.huggingface.download import fetched_model
+
+    if revision is not None and not download:
+        raise typer.BadParameter("--revision needs --download")
+    refuse_overwriting([out_dir], [] if download else [source])
+    name = source.as_posix()
+    with fetched_model(name, revision, is_allowed=download, allow_pickle=allow_pickle) as found:
+        # torch takes seconds to load, which a mistyped path should not wait for.
+        from mtkit.interop.huggingface.import_model import import_huggingface
+
+        trained = import_huggingface(
+            found, out_dir, src_lang=src_lang, tgt_lang=tgt_lang, allow_pickle=allow_pickle
+        )
+    config = trained.config
+    n_parameters = sum(parameter.numel() for parameter in trained.model.parameters())
+    print(f"{out_dir}: {config.src_lang} to {config.tgt_lang}, {n_parameters:,} parameters")
+    if config.tags:
+        shown = ", ".join(config.tags[:10]) + (", ..." if len(config.tags) > 10 else "")
+        print(f"{len(config.tags)} target languages (--tgt-lang): {shown}")
+    assert config.origin is not None
+    for note in config.origin.notes:
+        print(note)

@@ -1,0 +1,30 @@
+"""Program that copies the tensors of a pickle to a safetensors file.
+
+It is run by `mtkit.interop.huggingface.files`: a damaged or hostile file can at worst end it.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mtkit.checkpoint.weights import save_tensors
+
+
+def main() -> None:
+    """Convert the file named by the first argument to the second."""
+    source, target = map(Path, sys.argv[1:])
+    # weights_only refuses everything that could run code.
+    tree = torch.load(source, map_location="cpu", weights_only=True)
+    if not isinstance(tree, dict) or not all(isinstance(one, Tensor) for one in tree.values()):
+        raise ValueError("it contains more than a dictionary of tensors")
+    # Tied matrices share memory, which a safetensors file cannot express.
+    save_tensors(target, {str(name): tensor.detach().clone() for name, tensor in tree.items()})
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Exception as exc:
+        sys.exit(f"{type(exc).__name__}: {str(exc).splitlines()[0] if str(exc) else ''}")

@@ -1,0 +1,35 @@
+"""What keeps a model from being imported or exported, collected so that all of it is reported."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from mtkit.errors import MtkitError
+
+
+class Obstacle(NamedTuple):
+    """A property of a model that the other side cannot represent."""
+
+    problem: str
+    """The property, such as `activation_function is gelu_new; mtkit has gelu, relu, swish`."""
+    remedy: str = ""
+    """What would remove it, in the imperative; empty if nothing would."""
+
+
+def refuse(path: Path, what: str, obstacles: Sequence[Obstacle]) -> None:
+    """Refuse a model for all of its obstacles at once; none is no error.
+
+    Args:
+        path: The model.
+        what: Beginning of the message, such as `mtkit cannot import this model`.
+        obstacles: The obstacles.
+    Raises:
+        MtkitError: There are obstacles.
+    """
+    if not obstacles:
+        return
+    remedies = dict.fromkeys(one.remedy for one in obstacles if one.remedy)
+    raise MtkitError(
+        f"`{path}`: {what}: {'; '.join(one.problem for one in obstacles)}",
+        "; ".join(remedies) or "use the program that this model is for",
+    )

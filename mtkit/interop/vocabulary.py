@@ -1,0 +1,112 @@
+"""Vocabularies whose ids are not those of their SentencePiece model.
+
+Marian and Hugging Face split text with a SentencePiece model, and look the ids of the subwords up
+in a table. The model is rewritten so that its ids are those of the table.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sentencepiece import SentencePieceProcessor
+
+from mtkit.errors import MtkitError
+from mtkit.io.tokenizer_files import (
+    BYTE,
+    CONTROL,
+    NORMAL,
+    SCORE,
+    TEXT,
+    TYPE,
+    UNKNOWN,
+    USER_DEFINED,
+    read_entries,
+    read_settings,
+)
+from mtkit.tokenizer.model_proto import EntryChange, arrange_entries, set_special_texts
+from mtkit.tokenizer.normalize import WORD_BOUNDARY
+from mtkit.tokenizer.subword import Subword
+
+_N_BYTES = 256
+
+
+class SpecialTexts(NamedTuple):
+    """Texts of the special tokens; that of BOS may be that of PAD."""
+
+    pad: str
+    unk: str
+    bos: str
+    eos: str
+
+
+class ArrangedVocabulary(NamedTuple):
+    """A vocabulary with the ids of a table."""
+
+    subword: Subword
+    n_without_id: int
+    """Number of subwords of the SentencePiece model that are not in the table, and never used."""
+
+
+def arrange_vocabulary(
+    model_bytes: bytes,
+    tokens: Sequence[str],
+    special: SpecialTexts,
+    tags: Sequence[str] = (),
+    name: str = "tokenizer",
+) -> ArrangedVocabulary:
+    """Give the tokens of a SentencePiece model the ids of a table.
+
+    Subwords that are not in the table would be unknown words to the model. Without them, a unigram
+    model splits such words into other subwords; all other words are split as before. A table for
+    both languages also has the other language's subwords: its single characters may be used, the
+    others only be decoded.
+
+    Args:
+        model_bytes: The model; it may have no padding.
+        tokens: The table: tokens by id.
+        special: Texts of the special tokens.
+        tags: Tokens that are never split.
+        name: Name of the model in errors.
+    Raises:
+        MtkitError: It is not a SentencePiece model.
+    """
+    _check_model(model_bytes, name)
+    entries = {
+        entry[TEXT].decode(): (entry.get(TYPE, NORMAL), _number(entry.get(SCORE, bytes(4))))
+        for entry in read_entries(model_bytes)
+    }
+    changes = {tag: EntryChange(USER_DEFINED) for tag in tags}
+    changes |= {text: EntryChange(CONTROL) for text in (special.pad, special.bos, special.eos)}
+    changes[special.unk] = EntryChange(UNKNOWN)
+    lowest = min((score for kind, score in entries.values() if kind == NORMAL), default=0.0)
+    if read_settings(model_bytes, name).type == "unigram":
+        # An unknown character costs more than any subword, so a score for it changes no other word.
+        changes |= {
+            token: EntryChange(NORMAL, lowest)
+            for token in tokens
+            if len(token) == 1 and token not in entries and token != WORD_BOUNDARY
+        }
+    table = frozenset(tokens)
+    n_bytes = sum(kind == BYTE and text in table for text, (kind, _) in entries.items())
+    arranged = set_special_texts(
+        arrange_entries(model_bytes, tokens, changes),
+        *(special.unk, special.bos, special.eos, special.pad),
+        byte_fallback=n_bytes == _N_BYTES,
+    )
+    n_without_id = sum(kind == NORMAL and text not in table for text, (kind, _) in entries.items())
+    return ArrangedVocabulary(Subword(arranged, name), n_without_id)
+
+
+def _check_model(model_bytes: bytes, name: str) -> None:
+    try:
+        if not model_bytes:
+            raise RuntimeError
+        SentencePieceProcessor(model_proto=model_bytes)
+    except RuntimeError:
+        raise MtkitError(
+            f"`{name}`: not a SentencePiece model", "make or copy the directory again"
+        ) from None
+
+
+def _number(four_bytes: bytes) -> float:
+    return struct.unpack("<f", four_bytes)[0]

@@ -1,0 +1,285 @@
+"""What an import refuses, all of it at once, and what it reads besides the usual files."""
+
+import hashlib
+import json
+import pickle
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from mtkit.checkpoint.model_dir import load_model_dir
+from mtkit.errors import MtkitError
+from mtkit.interop.huggingface.import_model import import_huggingface
+from tests.interop.huggingface.conftest import Kind, train_spm, write_json
+
+
+@pytest.fixture(scope="module")
+def original(make_folder):
+    return make_folder(Kind(tags=(">>eng<<",)))
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    """A copy to be changed."""
+    return Path(shutil.copytree(original, tmp_path / "opus"))
+
+
+def change(path, **changes):
+    tree = json.loads(path.read_text(encoding="utf-8")) | changes
+    write_json(path, {name: value for name, value in tree.items() if value != "remove"})
+
+
+def refusal(folder, **options):
+    with pytest.raises(MtkitError) as caught:
+        import_huggingface(folder, folder.parent / "out", **options)
+    assert not (folder.parent / "out").exists()
+    return caught.value
+
+
+def test_all_obstacles_are_named_at_once(folder):
+    change(
+        folder / "config.json",
+        activation_function="gelu_new",
+        decoder_ffn_dim=48,
+        normalize_before=True,
+        scale_embedding="yes",
+    )
+    change(folder / "generation_config.json", do_sample=True, bad_words_ids=[[1, 2]])
+    change(folder / "tokenizer_config.json", sp_model_kwargs={"alpha": 0.1})
+    exc = refusal(folder)
+    for part in (
+        "activation_function is 'gelu_new'; mtkit has relu, gelu, swish, silu",
+        "encoder_ffn_dim is 24 and decoder_ffn_dim 48",
+        "normalize_before is True, not False",
+        "do_sample is True",
+        "bad_words_ids has sequences of several tokens",
+        "sp_model_kwargs is {'alpha': 0.1}",
+    ):
+        assert part in exc.message
+    assert "remove do_sample" in exc.hint and "remove bad_words_ids" in exc.hint
+
+
+@pytest.mark.parametrize(
+    ("file", "changes", "message"),
+    [
+        ("config.json", {"model_type": "bart"}, "model_type is bart, which mtkit does not import"),
+        ("config.json", {"d_model": 17}, r"d_model \(17\) is not a multiple of n_heads"),
+        ("config.json", {"d_model": "many"}, "d_model is 'many', not one whole number"),
+        ("config.json", {"vocab_size": 10}, r"vocab.json has \d+ tokens, but the model 10"),
+        ("config.json", {"encoder_layers": 3}, "the weights lack model.encoder.layers.2.self_attn"),
+        ("config.json", {"encoder_layers": 1}, "no place for the tensors model.encoder.layers.1."),
+        ("config.json", {"encoder_layers": 10**9}, "n_encoder_layers: "),
+        (
+            "generation_config.json",
+            {"decoder_start_token_id": 0},
+            "starts with the end of sentence",
+        ),
+        ("generation_config.json", {"eos_token_id": 5}, "eos_token is </s>, but eos_token_id"),
+        ("generation_config.json", {"pad_token_id": 10**6}, "the pad token 1000000 has no entry"),
+        ("generation_config.json", {"num_beams": 0}, "beam_size: "),
+        ("generation_config.json", {"bad_words_ids": [[3]]}, r"bans the tokens \[3\]"),
+        ("tokenizer_config.json", {"source_lang": "remove"}, "does not name the source language"),
+        ("tokenizer_config.json", {"tokenizer_class": "T5"}, "tokenizer_class is 'T5'"),
+    ],
+)
+def test_refused(folder, file, changes, message):
+    change(folder / file, **changes)
+    with pytest.raises(MtkitError, match=message):
+        import_huggingface(folder, folder.parent / "out")
+
+
+def test_languages_that_are_given(folder, tmp_path):
+    (folder / "tokenizer_config.json").unlink()
+    trained = import_huggingface(folder, tmp_path / "out", src_lang="ko", tgt_lang="eng")
+    assert (trained.config.src_lang, trained.config.tgt_lang) == ("ko", "eng")
+    assert trained.config.tags == (">>eng<<",) and trained.config.tag_required
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "source.spm", "model.safetensors", "config.json"])
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_damaged_files(folder, name, damage):
+    if damage == "missing":
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes((folder / name).read_bytes()[:200])
+    assert name.split(".")[0] in refusal(folder).message
+
+
+def test_every_tensor_is_used_or_named(folder):
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.encoder.layers.0.adapter.weight"] = torch.zeros(3)
+    tensors["model.decoder.layers.0.fc1.bias"] = torch.zeros(7)
+    tensors["lm_head.weight"] = torch.zeros_like(tensors["model.shared.weight"])
+    del tensors["model.encoder.layers.1.fc2.weight"]
+    save_file(tensors, folder / "model.safetensors")
+    exc = refusal(folder)
+    assert "no place for the tensors model.encoder.layers.0.adapter.weight" in exc.message
+    assert "model.decoder.layers.0.fc1.bias has shape [7], not [24]" in exc.message
+    assert "the weights lack model.encoder.layers.1.fc2.weight" in exc.message
+    assert "lm_head.weight differs from model.shared.weight" in exc.message
+    assert exc.hint == "set tie_word_embeddings to false in config.json"
+
+
+def test_a_pickle_is_read_only_if_allowed(folder, tmp_path):
+    expected = import_huggingface(folder, tmp_path / "expected")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    exc = refusal(folder)
+    assert "pytorch_model.bin`: is a pickle" in exc.message and "--allow-pickle" in exc.hint
+    import_huggingface(folder, tmp_path / "out", allow_pickle=True)
+    found = load_model_dir(tmp_path / "out")
+    for (name, ours), theirs in zip(
+        found.model.named_parameters(), expected.model.parameters(), strict=True
+    ):
+        assert torch.equal(ours, theirs), name
+
+
+class _Hostile:
+    def __reduce__(self):
+        return Path.touch, (Path("hostile"),)
+
+
+def test_a_hostile_pickle_does_nothing(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"a": _Hostile()}))
+    assert "cannot be read as tensors" in refusal(folder, allow_pickle=True).message
+    assert not Path("hostile").exists()
+
+
+def test_subwords_without_an_id_are_not_used(folder, tmp_path):
+    """A long subword leaves the table: its word is split into others, and nothing else changes."""
+    ids = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+    before = import_huggingface(folder, tmp_path / "before").tokenizer
+    words = [token.removeprefix("▁") for token in ids if len(token) > 2 and token[0] == "▁"]
+    rows = before.src.encode(words)
+    word = next(w for w, row in zip(words, rows, strict=True) if row == [ids[f"▁{w}"]])
+    removed = f"▁{word}"
+    # Its id goes to a token that no text has, so that the table stays complete.
+    ids["\ue000\ue000"] = ids.pop(removed)
+    write_json(folder / "vocab.json", ids)
+    trained = import_huggingface(folder, tmp_path / "after")
+    after = trained.tokenizer
+    assert trained.config.origin is not None
+    assert "1 subwords of source.spm have no id" in trained.config.origin.notes[0]
+    [row] = after.src.encode([word])
+    assert len(row) > 1 and after.src.special.unk not in row
+    assert after.src.decode([row]) == [word]
+    others = ["안녕하세요.", "학교에 갑니다"]
+    assert after.src.encode(others) == before.src.encode(others)
+
+
+def test_characters_of_the_other_side_have_their_ids(original, tmp_path):
+    tokenizer = import_huggingface(original, tmp_path / "out").tokenizer
+    ids = json.loads((original / "vocab.json").read_text(encoding="utf-8"))
+    assert tokenizer.joint and not tokenizer.has_one_model
+    char = next(c for c in ids if len(c) == 1 and "가" <= c <= "힣")
+    assert tokenizer.tgt.encode([f"I {char} a"])[0].count(ids[char]) == 1
+    assert tokenizer.tgt.decode([[ids[char]]]) == [char]
+
+
+def test_a_bpe_model_keeps_all_subwords_or_is_refused(folder, ko_en_pairs, tmp_path):
+    texts = [pair.src for pair in ko_en_pairs]
+    model = train_spm(texts, tmp_path, "bpe", 400, model_type="bpe")
+    (folder / "source.spm").write_bytes(model)
+    assert "of source.spm, which is of type bpe, have no id" in refusal(folder).message
+
+
+def test_weights_in_several_files(folder):
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    (folder / "model.safetensors.index.json").write_text("{}")
+    assert "several files" in refusal(folder).message
+
+
+def test_the_origin_is_recorded(original, tmp_path):
+    origin = import_huggingface(original, tmp_path / "out").config.origin
+    assert origin is not None
+    expected = hashlib.sha256((original / "model.safetensors").read_bytes()).hexdigest()
+    assert origin.files["model.safetensors"] == expected
+    assert origin.architecture == "MarianMTModel" and origin.name == original.name
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """Answers like the hub for one model."""
+
+    folder: Path
+    commit = "0" * 40
+
+    def do_GET(self):
+        """Answer."""
+        self._answer(with_body=True)
+
+    def do_HEAD(self):
+        """Answer."""
+        self._answer(with_body=False)
+
+    def _answer(self, with_body):
+        path = self.path.partition("?")[0]
+        if path.startswith("/api/models/"):
+            files = sorted(one.name for one in self.folder.iterdir())
+            tree = {
+                "id": "me/opus",
+                "sha": self.commit,
+                "siblings": [{"rfilename": n} for n in files],
+            }
+            body, tag = json.dumps(tree).encode(), "api"
+        elif (file := self.folder / path.rpartition("/")[2]).is_file() and "/resolve/" in path:
+            body = file.read_bytes()
+            tag = hashlib.sha1(body).hexdigest()
+        else:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        for name, value in (
+            ("Content-Length", len(body)),
+            ("Content-Type", "application/json"),
+            ("X-Repo-Commit", self.commit),
+            ("ETag", f'"{tag}"'),
+        ):
+            self.send_header(name, str(value))
+        self.end_headers()
+        if with_body:
+            self.wfile.write(body)
+
+    def log_message(self, format, *args):
+        """Say nothing."""
+
+
+@pytest.fixture
+def hub(original, monkeypatch, tmp_path):
+    """A stand-in for the hub on this machine."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    handler = type("Hub", (_Hub,), {"folder": original})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(
+        constants,
+        "HUGGINGFACE_CO_URL_TEMPLATE",
+        address + "/{repo_id}/resolve/{revision}/{filename}",
+    )
+    yield huggingface_hub
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_model_of_the_hub_is_downloaded_if_asked_for(hub, mtkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = mtkit("import", "huggingface", "me/opus", "out")
+    assert outcome.status == 1
+    assert outcome.err.endswith("give --download\n")
+    outcome = mtkit("import", "huggingface", "me/opus", "out", "--download")
+    assert outcome.status == 0, outcome.err
+    assert load_model_dir(tmp_path / "out").config.tags == (">>eng<<",)
