@@ -32,7 +32,7 @@ def test_json(mtkit, model_dir, tiny_recipe_path):
 
 
 def test_several_sentences(mtkit, model_dir, tmp_path, monkeypatch):
-    args = ("inspect", model_dir, f"{TEXT}. {TEXT}.", TEXT, "--beam-size", 1)
+    args = ("inspect", model_dir, f"{TEXT}. {TEXT}.", TEXT, "--beam-size", 1, "--max-length", 2)
     traces = [json.loads(line) for line in mtkit(*args, "--json").out.splitlines()]
     assert [trace["text"] for trace in traces] == [f"{TEXT}.", f"{TEXT}.", TEXT]
     text = mtkit(*args).out
