@@ -226,4 +226,7 @@ validation:
   keep_best: 2
 search:
   beam_size: 2
+  # A model that has learned nothing seldom predicts EOS.
+  max_length_ratio: 1.0
+  max_length_extra: 5
 """

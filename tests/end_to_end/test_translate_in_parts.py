@@ -16,15 +16,18 @@ from tests.end_to_end.waiting import wait_for
 
 PART_LINES, N_LINES = 50, 610
 PROGRAM = f"""
-import time
 from mtkit.cli.main import main
 from mtkit.translation.jobs import in_parts
-from mtkit.translation.jobs.part_worker import PartWorker
 in_parts.part_lines = lambda n: {PART_LINES}
+"""
+# Stays in the third part until a signal comes.
+STAYING = """
+import time
+from itertools import count
+from mtkit.translation.jobs.part_worker import PartWorker
 write_part = PartWorker._write_part
-# Time to send a signal before all parts are written.
-PartWorker._write_part = lambda *args: (time.sleep(0.2), write_part(*args))
-main()
+calls = count()
+PartWorker._write_part = lambda *args: (time.sleep(60 * (next(calls) == 2)), write_part(*args))
 """
 
 
@@ -50,7 +53,7 @@ def start(source, tiny_run):
         command = [
             sys.executable,
             "-c",
-            PROGRAM,
+            PROGRAM + STAYING + "main()\n",
             "translate",
             source,
             "-m",
@@ -141,7 +144,7 @@ def test_interrupted_killed_and_resumed(mtkit, start, source, tiny_run, tmp_path
 @pytest.mark.slow
 def test_ranks_of_torchrun_share_a_file(mtkit, source, tiny_run, tmp_path):
     out, program = tmp_path / "out.txt", tmp_path / "program.py"
-    program.write_text(PROGRAM)
+    program.write_text(PROGRAM + "main()\n")
     launcher = [
         sys.executable,
         "-m",

@@ -11,8 +11,8 @@ from mtkit.corpus.misalignment.word_hashes import HashedWords, mix
 N_WORDS = 20
 """Number of words per line that are used, the rarest ones."""
 
-_FREQUENCY_BITS = 22
-_TABLE_BITS = 24
+_MAX_FREQUENCY_BITS, _MAX_TABLE_BITS = 22, 24
+"""Logarithms of the numbers of cells, which are reached at 2^16 words or 2^12 lines."""
 _SHRINKAGE = 2.0
 """Added to observed and expected counts, so that a single cooccurrence proves little."""
 _CHUNK_LINES = 4096
@@ -34,17 +34,21 @@ class InformativeWords(NamedTuple):
 class CooccurrenceTable:
     """Counts cooccurrences of source and target words in paired lines, and scores pairs of lines.
 
-    The memory does not depend on the corpus: words and pairs of words are hashed into tables of 100
-    MB in all.
+    The memory is bounded: words and pairs of words are hashed into tables of at most 100 MB in all.
     """
 
     def __init__(self, src: HashedWords, tgt: HashedWords) -> None:
+        n_words = max(len(side.hashes) for side in (src, tgt))
+        self._frequency_bits = min(_MAX_FREQUENCY_BITS, n_words.bit_length() + 6)
         self._frequencies = tuple(
-            np.bincount(_cells(side.hashes), minlength=1 << _FREQUENCY_BITS).astype(np.float32)
+            np.bincount(self._cells(side.hashes), minlength=1 << self._frequency_bits).astype(
+                np.float32
+            )
             for side in (src, tgt)
         )
         self._n_lines = max(1, len(src.log_lengths))
-        self._table = np.zeros(1 << _TABLE_BITS, dtype=np.int32)
+        self._table_bits = min(_MAX_TABLE_BITS, self._n_lines.bit_length() + 12)
+        self._table = np.zeros(1 << self._table_bits, dtype=np.int32)
         self._n_pairs = self._n_counts = 0
 
     def select_words(self, words: HashedWords, *, is_tgt: bool) -> InformativeWords:
@@ -54,7 +58,7 @@ class CooccurrenceTable:
         numbers.
         """
         frequency, other_frequency = (
-            table[_cells(words.hashes)] for table in self._frequencies[:: -1 if is_tgt else 1]
+            table[self._cells(words.hashes)] for table in self._frequencies[:: -1 if is_tgt else 1]
         )
         is_informative = (frequency > 1) | (other_frequency > 0)
         hashes = words.hashes[is_informative]
@@ -81,7 +85,7 @@ class CooccurrenceTable:
         self._n_pairs += len(i)
         for _, a, b in _chunks(src, tgt, i, j):
             both = (a != 0)[:, :, None] & (b != 0)[:, None, :]
-            cells = _pair_cells(a, b)[both]
+            cells = self._pair_cells(a, b)[both]
             np.add.at(self._table, cells, np.int32(1))
             self._n_counts += len(cells)
 
@@ -113,7 +117,7 @@ class CooccurrenceTable:
         per_cell = np.float32(self._n_counts / len(self._table))
         rate = np.float32(self._n_pairs / self._n_lines**2)
         for n, a, b in _chunks(src, tgt, i, j):
-            count = self._table[_pair_cells(a, b)].astype(np.float32)
+            count = self._table[self._pair_cells(a, b)].astype(np.float32)
             # Subtract what other pairs of words contribute to the same cell.
             count -= (per_cell + n_counted[n].astype(np.float32))[:, None, None]
             np.maximum(count, 0, out=count)
@@ -129,20 +133,18 @@ class CooccurrenceTable:
 
     def _frequency(self, side: int, hashes: NDArray[np.uint32]) -> NDArray[np.float32]:
         """Return the number of lines with a word; padding counts as expected everywhere."""
-        return np.where(hashes == 0, np.float32(1e9), self._frequencies[side][_cells(hashes)])
+        return np.where(hashes == 0, np.float32(1e9), self._frequencies[side][self._cells(hashes)])
 
+    def _cells(self, hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        return hashes >> np.uint32(32 - self._frequency_bits)
 
-def _cells(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    return hashes >> np.uint32(32 - _FREQUENCY_BITS)
-
-
-def _pair_cells(a: NDArray[np.uint32], b: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return the cell of each word of `a`, shape (n, A), with each of `b`, shape (n, B)."""
-    a, b = (
-        mix(side.astype(np.uint64) + np.uint64(salt << 32)).astype(np.uint32)
-        for salt, side in ((1, a), (2, b))
-    )
-    return (a[:, :, None] + b[:, None, :]) >> np.uint32(32 - _TABLE_BITS)
+    def _pair_cells(self, a: NDArray[np.uint32], b: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """Return the cell of each word of `a`, shape (n, A), with each of `b`, shape (n, B)."""
+        a, b = (
+            mix(side.astype(np.uint64) + np.uint64(salt << 32)).astype(np.uint32)
+            for salt, side in ((1, a), (2, b))
+        )
+        return (a[:, :, None] + b[:, None, :]) >> np.uint32(32 - self._table_bits)
 
 
 def _chunks(
