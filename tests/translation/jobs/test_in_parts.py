@@ -470,7 +470,7 @@ def test_number_of_parts_is_bounded():
     assert sizes[4_001] < 4_001
 
 
-def test_a_million_lines_take_no_more_memory_than_a_hundred_thousand(tmp_path):
+def test_ten_times_as_many_lines_take_no_more_memory(tmp_path):
     script = textwrap.dedent("""
         import resource, sys
         from pathlib import Path
@@ -486,7 +486,7 @@ def test_a_million_lines_take_no_more_memory_than_a_hundred_thousand(tmp_path):
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     """)
     peaks_kib = []
-    for n in (100_000, 1_000_000):
+    for n in (50_000, 500_000):
         folder = tmp_path / str(n)
         folder.mkdir()
         command = [sys.executable, "-c", script, folder, str(n)]

@@ -12,7 +12,7 @@ from mtkit.translation.jobs import in_parts
 from mtkit.translation.translator import Translator
 from tests.conftest import fixture_lines
 
-N_LINES = 30
+N_LINES = 18
 PREFIXES = ["She", "", "We are"]
 CONSTRAINTS = ["", '{"must": ["house"]}', '{"must_not": ["the", "a"]}', "null"]
 
@@ -31,8 +31,8 @@ def sources():
 
 @pytest.fixture
 def folder(tmp_path, sources, monkeypatch):
-    """The input as text and as tables, and the files beside it; parts of eight lines."""
-    monkeypatch.setattr(in_parts, "part_lines", lambda n: 8)
+    """The input as text and as tables, and the files beside it; parts of five lines."""
+    monkeypatch.setattr(in_parts, "part_lines", lambda n: 5)
     lines = {
         "in.txt": sources,
         "in.tsv": ["id\ttext", *(f"{i}\t{line}" for i, line in enumerate(sources))],
