@@ -117,13 +117,16 @@ def shorten(command):
 
 
 def run_command(mtkit, command, folder):
-    """Run one line: in this process where it is a plain call of mtkit, else in a shell that knows
-    mtkit.
+    """Run one line: in this process where it is a plain call of mtkit, even one whose output goes
+    to a file, else in a shell that knows mtkit.
     """
-    words = shlex.split(command)
-    if words[0] == "mtkit" and not set("|<>;&$`") & set(command):
-        outcome = mtkit(*words[1:])
-        return outcome.status, outcome.out, outcome.err
+    call, redirection, file = command.partition(" > ")
+    if call.startswith("mtkit ") and not set("|<>;&$`") & set(call + file):
+        outcome = mtkit(*shlex.split(call)[1:])
+        if not redirection:
+            return outcome.status, outcome.out, outcome.err
+        (folder / file).write_text(outcome.out, encoding="utf-8")
+        return outcome.status, "", outcome.err
     shim = folder / ".bin" / "mtkit"
     shim.parent.mkdir(exist_ok=True)
     shim.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m mtkit "$@"\n')

@@ -31,7 +31,11 @@ def test_run_and_its_model_have_the_same_description(tiny_run):
         info.tokenizer.src.normalization,
     ) == ("bpe", 600, "nfc")
     assert info.export_obstacles == [] and not info.has_shortlist and info.export is None
-    assert info.non_default_search == {"beam_size": 1}
+    assert info.non_default_search == {
+        "beam_size": 1,
+        "max_length_ratio": 1.0,
+        "max_length_extra": 5,
+    }
 
 
 def test_the_run_s_figures_are_those_of_its_log(tiny_run):
