@@ -29,6 +29,7 @@ COMMANDS = (
     "shortlist",
     "import huggingface",
     "export ctranslate2",
+    "export huggingface",
     "runs",
     "report",
     "info",

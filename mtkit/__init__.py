@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mtkit.evaluation.metrics import compare as compare
     from mtkit.evaluation.metrics import evaluate as evaluate
     from mtkit.interop.ctranslate2.export import export_ctranslate2 as export_ctranslate2
+    from mtkit.interop.huggingface.export_model import export_huggingface as export_huggingface
     from mtkit.interop.huggingface.import_model import import_huggingface as import_huggingface
     from mtkit.training.reporting.tracker import Tracker as Tracker
     from mtkit.training.train import train as train
@@ -38,6 +39,7 @@ _HOMES = {
     "compare": "mtkit.evaluation.metrics",
     "evaluate": "mtkit.evaluation.metrics",
     "export_ctranslate2": "mtkit.interop.ctranslate2.export",
+    "export_huggingface": "mtkit.interop.huggingface.export_model",
     "import_huggingface": "mtkit.interop.huggingface.import_model",
     "preprocess": "mtkit.corpus.store.preprocess",
     "preprocess_shard": "mtkit.corpus.store.preprocess",
@@ -61,6 +63,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "compare",
     "import_huggingface",
     "export_ctranslate2",
+    "export_huggingface",
     "run_demo",
     "MtkitError",
     "__version__",

@@ -24,10 +24,13 @@ def save_weights(path: Path, model: nn.Module) -> None:
     save_tensors(path, {name: parameter.detach() for name, parameter in model.named_parameters()})
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write named tensors."""
+def save_tensors(
+    path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write named tensors, and notes to the header of the file."""
     # save_file of safetensors makes the file unreadable for other users.
-    path.write_bytes(save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()}))
+    contiguous = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+    path.write_bytes(save(contiguous, metadata))
 
 
 def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -> dict[str, Tensor]:

@@ -29,6 +29,7 @@ def start() -> None:
 
     Examples:
         mtkit export ctranslate2 de-en/work/run/model de-en-ct2 --quantization int8
+        mtkit export huggingface de-en/work/run/model de-en-hf
     """
 
 
@@ -87,3 +88,54 @@ def ctranslate2(options: ExportOptions, search: _SearchOptions) -> None:
     print(f"{out_dir}: {config.quantization}, {weights}; {n_bytes / 1e6:,.1f} MB")
     if config.verification is not None:
         print("\n".join(verification_lines(config.verification)))
+
+
+@app.command("huggingface", cls=Command)
+def huggingface(
+    model_dir: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="Model directory, as written by `mtkit train` or `mtkit average`"
+        ),
+    ],
+    out_dir: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="Directory to write; an existing exported model is replaced"
+        ),
+    ],
+    verify_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--verify", metavar="FILE", help="Translate this text with both; needs transformers"
+        ),
+    ] = None,
+    license_name: Annotated[
+        str | None,
+        typer.Option("--license", metavar="NAME", help="License for the model card, as apache-2.0"),
+    ] = None,
+) -> None:
+    """Write a model for Hugging Face transformers.
+
+    Post-norm models become a MarianMTModel, pre-norm models a PegasusForConditionalGeneration.
+
+    Examples:
+        mtkit export huggingface de-en/work/run/model de-en-hf
+        mtkit export huggingface de-en/averaged de-en-hf --license cc-by-4.0
+    """
+    from mtkit.cli.common.output_guard import refuse_overwriting
+    from mtkit.io.text import read_lines
+
+    refuse_overwriting([out_dir], [model_dir, verify_path])
+    if verify_path is not None:
+        read_lines(verify_path, what="the text to compare on").close()
+    # torch takes seconds to load, which a mistyped path should not wait for.
+    from mtkit.interop.huggingface.export_model import export_huggingface
+
+    verification = export_huggingface(
+        model_dir, out_dir, license_name=license_name, verify_path=verify_path
+    )
+    n_bytes = (out_dir / "model.safetensors").stat().st_size
+    print(f"{out_dir}: {n_bytes / 1e6:,.1f} MB of weights in float32")
+    if verification is not None:
+        print("\n".join(verification.lines()))

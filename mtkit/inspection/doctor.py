@@ -36,7 +36,7 @@ _OUR_EXTRAS = {
     "ct2": "mtkit export ctranslate2, and running what it writes",
     "tensorboard": "training.trackers: [tensorboard]",
     "wandb": "training.trackers: [wandb]",
-    "hf": "comparing models with Hugging Face transformers",
+    "hf": "mtkit export huggingface --verify",
     "plots": "figures of mtkit inspect, mtkit report, and mtkit runs --plot",
 }
 _SCORING_EXTRAS = {"ko": "evaluate --tokenize ko-mecab", "ja": "evaluate --tokenize ja-mecab"}

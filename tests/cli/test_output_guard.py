@@ -55,6 +55,9 @@ COMMANDS = {
         "export ctranslate2 {model_dir} {out_dir} --verify {verify_path} --reference {reference_path}",
         ("out_dir",),
     ),
+    "export huggingface": Command(
+        "export huggingface {model_dir} {out_dir} --verify {verify_path}", ("out_dir",)
+    ),
     "data clean": Command(
         "data clean {paths} {paths} --validation {validation} {validation} --test {test} {test} -o {output_paths} {output_paths} "
         "--dropped {dropped_path} --src-lang de --tgt-lang en",
