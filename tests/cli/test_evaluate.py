@@ -117,7 +117,7 @@ def test_a_model_on_a_source_file(mtkit, files, upper_case_model):
     assert upper_case_model["model_dirs"] == [files / "model1", files / "model2"]
     assert upper_case_model["beam_size"] == 3
     assert upper_case_model["device"] == "cpu"
-    assert upper_case_model["tags"] == ["<2en>"]
+    assert upper_case_model["tags"] == ("<2en>",)
 
 
 def test_robustness_of_a_model(mtkit, tmp_path, tiny_run, ko_en_pairs):

@@ -16,6 +16,9 @@ from tests.end_to_end.waiting import wait_for
 
 PART_LINES, N_LINES = 50, 610
 PROGRAM = f"""
+import signal
+# What is started in the background of a shell ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from mtkit.cli.main import main
 from mtkit.translation.jobs import in_parts
 in_parts.part_lines = lambda n: {PART_LINES}
