@@ -18,6 +18,8 @@ from mtkit.translation.long_lines import Limits, Span, halved, split_line
 
 logger = get_logger(__name__)
 
+_LANGUAGE_TAG = re.compile(r"\s*(>>[\w-]+<<)")
+"""How the languages of OPUS-MT models are written."""
 _NO_LINE_FEED = re.compile(r"[^\r\n ]|\r(?!\n)")
 
 
@@ -86,6 +88,7 @@ class SourceEncoder:
             raise TypeError("expected a list of tags, not one text")
         self.subword = subword
         self.known_tags = config.tags
+        self.has_language_tags = any(_LANGUAGE_TAG.match(tag) for tag in config.tags)
         self.lang = config.src_lang
         self.max_length = config.max_length
         self.max_tags = config.model.max_positions - 1 - config.max_length
@@ -189,7 +192,11 @@ class SourceEncoder:
             return [], text
         from mtkit.tokenizer.tags import split_tags
 
-        return split_tags(text, self.known_tags)
+        tags, rest = split_tags(text, self.known_tags)
+        # The model would read it as unknown words, and translate into any of its languages.
+        if (unknown := _LANGUAGE_TAG.match(rest)) and self.has_language_tags:
+            raise _unknown_tag(unknown[1], self.known_tags)
+        return tags, rest
 
     def _limits(self, split: SplitSentences) -> Limits:
         lines = self.training_lines
@@ -233,13 +240,19 @@ def _resolved(tags: Sequence[str], config: ModelDirConfig) -> tuple[str, ...]:
                     f"unknown tag {tag}: the model was trained without tags", "give none"
                 )
         else:
-            raise MtkitError(
-                f"unknown tag {tag}: the model was trained with {', '.join(config.tags)}"
-                if not found
-                else f"{tag} is ambiguous: the model was trained with {', '.join(found)}",
-                "give one of these",
-            )
+            if found:
+                raise MtkitError(
+                    f"{tag} is ambiguous: the model was trained with {', '.join(found)}",
+                    "give one of these",
+                )
+            raise _unknown_tag(tag, config.tags)
     return tuple(resolved)
+
+
+def _unknown_tag(tag: str, known: Sequence[str]) -> MtkitError:
+    return MtkitError(
+        f"unknown tag {tag}: the model was trained with {', '.join(known)}", "give one of these"
+    )
 
 
 def _line_feeds(gap: str) -> str:

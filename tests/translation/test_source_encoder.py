@@ -14,6 +14,7 @@ from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.tags import split_tags
 from mtkit.tokenizer.train import train_subword
+from mtkit.translation.source_encoder import SourceEncoder
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.copying import CopyingScorer
@@ -169,6 +170,30 @@ def test_unknown_tag_lists_the_known_ones(make_tagged, known):
         Translator.from_models([make_tagged(known=known)], tags=["<2ja>"])
     assert caught.value.message.endswith("with <2ko>, <2en>" if known else "without tags")
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("known", "language", "tag"),
+    [
+        (("<2ko>", "<2en>", "<bt>"), "ko", "<2ko>"),
+        (("<2ko>", "<2en>", "<bt>"), "English", "<2en>"),
+        ((">>deu<<", ">>nld<<"), "de", ">>deu<<"),
+        ((">>cmn_Hans<<", ">>cmn_Hant<<"), "cmn_Hant", ">>cmn_Hant<<"),
+    ],
+)
+def test_a_language_selects_its_tag(make_trained, known, language, tag):
+    trained = make_trained()
+    config = trained.config.model_copy(update={"tags": known})
+    assert SourceEncoder(trained.tokenizer.src, config, [language]).tags == (tag,)
+
+
+def test_a_language_of_several_tags_or_of_the_model(make_trained):
+    trained = make_trained()
+    config = trained.config.model_copy(update={"tags": (">>cmn_Hans<<", ">>cmn_Hant<<")})
+    with pytest.raises(MtkitError, match="zh is ambiguous"):
+        SourceEncoder(trained.tokenizer.src, config, ["zh"])
+    # A model with one target language needs no tag for it.
+    assert SourceEncoder(trained.tokenizer.src, trained.config, ["eng"]).tags == ()
 
 
 def test_text_in_place_of_a_list_of_tags_is_an_error(make_tagged):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import mean
 
 import pytest
 
@@ -62,6 +63,13 @@ def test_translate_to_a_language(imported, mtkit, corpus):
     )
 
 
+def test_an_unknown_tag_in_a_line_is_refused(imported, mtkit, tmp_path):
+    (tmp_path / "in.ko").write_text(">>eng<< 물\n>>fra<< 물\n", encoding="utf-8")
+    outcome = mtkit("translate", "in.ko", "-m", "model", "--device", "cpu")
+    assert outcome.status == 1
+    assert "unknown tag >>fra<<: the model was trained with >>eng<<, >>deu<<" in outcome.err
+
+
 def test_score_evaluate_and_shortlist(imported, mtkit, corpus):
     tag = ("--tgt-lang", "eng")
     scores = mtkit("score", "test.ko", "test.en", "-m", "model", *tag, "--device", "cpu")
@@ -110,3 +118,11 @@ def test_fine_tuning(imported, mtkit, corpus, extend, tmp_path):
     assert new.tokenizer.joint and not new.tokenizer.has_one_model
     n_old, n_new = old.tokenizer.src.vocab_size, new.tokenizer.src.vocab_size
     assert n_new == n_old if not extend else n_new > n_old
+    files = ("validation.ko", "validation.en", "--tgt-lang", "eng", "--device", "cpu")
+    # The search settings of the two differ, and with them the scores.
+    files += ("--length-penalty", "none")
+    before, after = (
+        mean(map(float, mtkit("score", *files, "-m", model).out.split()))
+        for model in ("model", "work/run/model")
+    )
+    assert after > before + 1.0
