@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mtkit.interop.ctranslate2.export import export_ctranslate2 as export_ctranslate2
     from mtkit.interop.huggingface.export_model import export_huggingface as export_huggingface
     from mtkit.interop.huggingface.import_model import import_huggingface as import_huggingface
+    from mtkit.interop.marian.import_model import import_marian as import_marian
     from mtkit.training.reporting.tracker import Tracker as Tracker
     from mtkit.training.train import train as train
     from mtkit.translation.translator import Translator as Translator
@@ -41,6 +42,7 @@ _HOMES = {
     "export_ctranslate2": "mtkit.interop.ctranslate2.export",
     "export_huggingface": "mtkit.interop.huggingface.export_model",
     "import_huggingface": "mtkit.interop.huggingface.import_model",
+    "import_marian": "mtkit.interop.marian.import_model",
     "preprocess": "mtkit.corpus.store.preprocess",
     "preprocess_shard": "mtkit.corpus.store.preprocess",
     "run_demo": "mtkit.demo.run",
@@ -62,6 +64,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "evaluate",
     "compare",
     "import_huggingface",
+    "import_marian",
     "export_ctranslate2",
     "export_huggingface",
     "run_demo",

@@ -1,11 +1,14 @@
 """`mtkit import`: models of other programs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtkit.cli.common.help_pages import Command, Group
+
+if TYPE_CHECKING:
+    from mtkit.checkpoint.model_dir import TrainedModel
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
@@ -16,6 +19,7 @@ def start() -> None:
 
     Examples:
         mtkit import huggingface opus-mt-ko-en ko-en
+        mtkit import marian opus-2020-01-16 de-en --src-lang de --tgt-lang en
     """
 
 
@@ -73,6 +77,42 @@ def huggingface(
         trained = import_huggingface(
             found, out_dir, src_lang=src_lang, tgt_lang=tgt_lang, allow_pickle=allow_pickle
         )
+    _report(trained, out_dir)
+
+
+@app.command("marian", cls=Command)
+def marian(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="Directory of the model, its decoder.yml, or its .npz"
+        ),
+    ],
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT", help="Model directory to write")],
+    src_lang: Annotated[str, typer.Option(help="Source language")],
+    tgt_lang: Annotated[str, typer.Option(help="Target language")],
+) -> None:
+    """Import a Marian model, such as a package of OPUS-MT or HPLT.
+
+    The result is a model directory like one that `mtkit train` writes. Scripts in the package are
+    not run.
+
+    Examples:
+        mtkit import marian opus-2020-01-16 de-en --src-lang de --tgt-lang en
+        mtkit import marian model.npz.best-chrf.npz de-en --src-lang de --tgt-lang en
+    """
+    from mtkit.cli.common.output_guard import refuse_overwriting
+    from mtkit.interop.marian.package import find_package
+
+    refuse_overwriting([out_dir], [source])
+    # torch takes seconds to load, which a mistyped path should not wait for.
+    find_package(source)
+    from mtkit.interop.marian.import_model import import_marian
+
+    _report(import_marian(source, out_dir, src_lang=src_lang, tgt_lang=tgt_lang), out_dir)
+
+
+def _report(trained: "TrainedModel", out_dir: Path) -> None:
     config = trained.config
     n_parameters = sum(parameter.numel() for parameter in trained.model.parameters())
     print(f"{out_dir}: {config.src_lang} to {config.tgt_lang}, {n_parameters:,} parameters")

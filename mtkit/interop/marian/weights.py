@@ -1,0 +1,193 @@
+"""Weights of a Marian model, read as plain weights."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mtkit.config.model import ModelConfig
+from mtkit.interop.marian.names import (
+    JOINT_EMBEDDING,
+    MODEL_YML,
+    OUTPUT,
+    OUTPUT_BIAS,
+    OUTPUT_TRANSPOSED,
+    POSITIONS,
+    SRC_EMBEDDING,
+    TGT_EMBEDDING,
+    parameter_name,
+)
+from mtkit.interop.marian.npz import NpzFile
+from mtkit.interop.obstacles import Obstacle
+from mtkit.interop.plain_weights import PlainWeights, plain_shapes, without_embedding_scale
+
+_NEVER = -1e4
+"""Bias of the padding token, which Marian lacks; finite in float16."""
+_N_NAMED = 5
+
+
+class MarianWeights(NamedTuple):
+    """Weights in our layout, and the configuration that they complete."""
+
+    model: ModelConfig
+    plain: PlainWeights
+    """With one row more than the vocabularies, for padding."""
+
+
+def read_weights(
+    file: NpzFile, model: ModelConfig, vocab_sizes: tuple[int, int]
+) -> tuple[MarianWeights | None, list[Obstacle]]:
+    """Read the weights of a model; each array of the file is used, or named as an obstacle.
+
+    Args:
+        file: The weights.
+        model: Configuration, without what only the weights show.
+        vocab_sizes: Sizes of the source and the target vocabulary, without padding.
+    Returns:
+        The weights, or None if there are obstacles; and all obstacles.
+    Raises:
+        MtkitError: The file is damaged.
+    """
+    reader = _ArrayReader(file)
+    is_trained = POSITIONS in file.names
+    model = model.model_copy(
+        update={"tied_embeddings": _tied_embeddings(file), "positions": "learned"}
+    )
+    if model.tied_embeddings in ("inputs", "all") and vocab_sizes[0] != vocab_sizes[1]:
+        text = f"its embeddings are shared, but the vocabularies have {vocab_sizes} tokens"
+        return None, [Obstacle(text)]
+    positions = reader.positions(model.d_model) if is_trained else None
+    if positions is not None:
+        model = model.model_copy(update={"max_positions": len(positions)})
+    plain = _read_plain(reader, plain_shapes(model, *vocab_sizes), model)
+    reader.finish()
+    if reader.obstacles:
+        return None, reader.obstacles
+    if positions is None:
+        positions = marian_positions(model.max_positions, model.d_model)
+    plain["src_positions"], plain["tgt_positions"] = positions, positions.clone()
+    if is_trained:
+        # Marian multiplies embeddings by sqrt(d_model) only if it adds sinusoids.
+        plain = without_embedding_scale(plain, model)
+    return MarianWeights(model, _with_padding(plain)), []
+
+
+def marian_positions(n_positions: int, d_model: int) -> Tensor:
+    """Return the sinusoids that Marian adds: all sines, then all cosines.
+
+    The wavelengths reach exactly 10000 (as in tensor2tensor): their exponents are i / (d/2 - 1),
+    where the paper has i / (d/2).
+
+    Returns:
+        Shape (P, D), float32.
+    """
+    half = d_model // 2
+    exponents_F = torch.arange(half, dtype=torch.float64) / max(half - 1, 1)
+    positions_P = torch.arange(n_positions, dtype=torch.float64)
+    angles_PF = positions_P[:, None] * torch.exp(-math.log(10000.0) * exponents_F)
+    return torch.cat((angles_PF.sin(), angles_PF.cos()), dim=1).float()
+
+
+def _tied_embeddings(file: NpzFile) -> str:
+    has_output = OUTPUT in file.names or OUTPUT_TRANSPOSED in file.names
+    if JOINT_EMBEDDING in file.names:
+        return "inputs" if has_output else "all"
+    return "none" if has_output else "output"
+
+
+def _read_plain(
+    reader: "_ArrayReader", shapes: dict[str, tuple[int, ...]], model: ModelConfig
+) -> PlainWeights:
+    has_one_embedding = model.tied_embeddings in ("inputs", "all")
+    plain: PlainWeights = {}
+    for name, shape in shapes.items():
+        if name in ("src_positions", "tgt_positions"):
+            continue
+        if name == "src_embedding":
+            theirs = JOINT_EMBEDDING if has_one_embedding else SRC_EMBEDDING
+            tensor = reader.take(theirs, shape)
+        elif name == "tgt_embedding":
+            tensor = reader.take(TGT_EMBEDDING, shape)
+        elif name == "output":
+            has_transposed = OUTPUT_TRANSPOSED in reader.file.names
+            tensor = (
+                reader.take(OUTPUT_TRANSPOSED, shape)
+                if has_transposed
+                else reader.take(OUTPUT, shape, is_transposed=True)
+            )
+        elif name == "output_bias" and OUTPUT_BIAS not in reader.file.names:
+            tensor = torch.zeros(shape)
+        else:
+            is_matrix = len(shape) == 2
+            tensor = reader.take(parameter_name(name, model), shape, is_transposed=is_matrix)
+        if tensor is not None:
+            plain[name] = tensor
+    return plain
+
+
+def _with_padding(plain: PlainWeights) -> PlainWeights:
+    """Append the padding token, with which the decoder starts: its embedding is zero."""
+    padded = dict(plain)
+    for name in ("src_embedding", "tgt_embedding", "output"):
+        if name in plain:
+            row = plain[name].new_zeros(1, plain[name].size(1))
+            padded[name] = torch.cat((plain[name], row))
+    padded["output_bias"] = torch.cat((plain["output_bias"], torch.tensor([_NEVER])))
+    return padded
+
+
+class _ArrayReader:
+    """Reads arrays and keeps account of those that are left."""
+
+    def __init__(self, file: NpzFile) -> None:
+        self.file = file
+        self.unused = set(file.names) - {MODEL_YML}
+        self.missing: list[str] = []
+        self.obstacles: list[Obstacle] = []
+
+    def take(
+        self, name: str, shape: tuple[int, ...], *, is_transposed: bool = False
+    ) -> Tensor | None:
+        """Read an array; problems are added to the obstacles.
+
+        Args:
+            name: Its name in the file.
+            shape: Shape of the result.
+            is_transposed: Whether the file has the transpose; Marian's matrices are (in, out).
+        """
+        if name not in self.file.names:
+            self.missing.append(name)
+            return None
+        self.unused.discard(name)
+        array = self.file.read(name, math.prod(shape))
+        # Vectors have an axis for the batch.
+        stored = shape[::-1] if is_transposed else shape if len(shape) == 2 else (1, *shape)
+        if array.shape != stored:
+            self.obstacles.append(
+                Obstacle(f"{name} has shape {list(array.shape)}, not {list(stored)}")
+            )
+            return None
+        if array.dtype.kind != "f":
+            self.obstacles.append(Obstacle(f"{name} has type {array.dtype}, not float"))
+            return None
+        tensor = torch.from_numpy(array.astype("float32"))
+        return tensor.T.contiguous() if is_transposed else tensor.reshape(shape)
+
+    def positions(self, d_model: int) -> Tensor | None:
+        """Read the table of trained positions, of any length."""
+        array = self.file.read(POSITIONS, 1_048_576 * d_model)
+        return self.take(POSITIONS, (len(array), d_model))
+
+    def finish(self) -> None:
+        """Add what is missing and what is left over to the obstacles."""
+        if self.missing:
+            self.obstacles.append(Obstacle(f"the weights lack {_listed(self.missing)}"))
+        if self.unused:
+            unknown = _listed(sorted(self.unused))
+            self.obstacles.append(Obstacle(f"mtkit has no place for the parameters {unknown}"))
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _N_NAMED:,} more" if len(names) > _N_NAMED else ""
+    return ", ".join(names[:_N_NAMED]) + more
