@@ -28,6 +28,7 @@ COMMANDS = (
     "compare",
     "shortlist",
     "import huggingface",
+    "import marian",
     "export ctranslate2",
     "export huggingface",
     "runs",

@@ -84,9 +84,7 @@ def huggingface(
 def marian(
     source: Annotated[
         Path,
-        typer.Argument(
-            metavar="MODEL", help="Directory of the model, its decoder.yml, or its .npz"
-        ),
+        typer.Argument(metavar="MODEL", help="Directory of the model, its decoder.yml or .npz"),
     ],
     out_dir: Annotated[Path, typer.Argument(metavar="OUT", help="Model directory to write")],
     src_lang: Annotated[str, typer.Option(help="Source language")],

@@ -13,6 +13,7 @@ SHORTLIST_NAME = "shortlist.safetensors"
 _MAX_CONFIG_BYTES = 1 << 20
 _HUGGING_FACE = "a Hugging Face model"
 _IMPORTABLE = tuple(f"{_HUGGING_FACE} ({kind})" for kind in ("marian", "pegasus"))
+_MARIAN = "a Marian model"
 _WEIGHTS_NAMES = ("model.safetensors", "model.bin")
 MODEL_NAMES = frozenset({CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, "mtkit.json"})
 """Files and directories of a model directory, exported or not, that affect translation."""
@@ -118,6 +119,11 @@ def refuse_foreign_model(path: Path) -> None:
                 f"`{path}`: {maker}, which has to be imported first",
                 f"mtkit import huggingface {path} DIR",
             )
+        if maker.startswith(_MARIAN) or path.suffix == ".npz":
+            raise MtkitError(
+                f"`{path}`: {maker}, which has to be imported first",
+                f"mtkit import marian {path} DIR --src-lang SRC --tgt-lang TGT",
+            )
         raise MtkitError(
             f"`{path}`: {maker}, which mtkit cannot read",
             "give a directory that `mtkit train`, `mtkit average` or `mtkit export` wrote, or use "
@@ -164,7 +170,7 @@ def foreign_model(path: Path) -> str | None:
         return f"{_HUGGING_FACE} ({kind})"
     if "decoder.yml" in names or any(name.endswith(".npz") for name in names):
         is_opus = bool(names & {"source.spm", "target.spm"})
-        return "a Marian model" + (" from OPUS-MT" if is_opus else "")
+        return _MARIAN + (" from OPUS-MT" if is_opus else "")
     if "model.bin" in names and names & {
         "shared_vocabulary.json",
         "shared_vocabulary.txt",

@@ -51,6 +51,9 @@ COMMANDS = {
     ),
     "average": Command("average {run_dir} -o {out_dir}", ("out_dir",)),
     "import huggingface": Command("import huggingface {source} {out_dir}", ("out_dir",)),
+    "import marian": Command(
+        "import marian {source} {out_dir} --src-lang de --tgt-lang en", ("out_dir",)
+    ),
     "export ctranslate2": Command(
         "export ctranslate2 {model_dir} {out_dir} --verify {verify_path} --reference {reference_path}",
         ("out_dir",),

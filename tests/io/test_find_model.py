@@ -91,6 +91,7 @@ def test_another_toolkit_s_model_is_named(mtkit, tmp_path, files, kind):
         assert kind in outcome.err.splitlines()[0] and (
             "which mtkit cannot read" in outcome.err
             or f"hint: mtkit import huggingface {tmp_path / 'other'} DIR\n" in outcome.err
+            or f"hint: mtkit import marian {tmp_path / 'other'} DIR --src-lang" in outcome.err
         )
 
 

@@ -17,6 +17,11 @@ from mtkit.interop.obstacles import refuse
 from mtkit.version import __version__
 
 _N_EXTRA_TOKENS = 1  # EOS
+_SCRIPT_NAME = "preprocess.sh"
+_SCRIPT_NOTE = (
+    f"{_SCRIPT_NAME} is not run: SentencePiece's own normalization is applied, but the script's "
+    "replacements of punctuation are not; make them in your text before it is translated"
+)
 
 
 def import_marian(
@@ -57,6 +62,9 @@ def import_marian(
     refuse(source, "mtkit cannot represent this model", obstacles)
     assert settings is not None and vocabularies is not None and weights is not None
     tags = vocabularies.tags
+    notes = list(vocabularies.notes)
+    if (package.decoder_path.parent / _SCRIPT_NAME).exists():
+        notes.append(_SCRIPT_NOTE)
     # A line may begin with one tag.
     n_reserved = _N_EXTRA_TOKENS + bool(tags)
     paths = (package.weights_path, package.decoder_path, *vocabularies.paths)
@@ -74,7 +82,7 @@ def import_marian(
             name=package.weights_path.resolve().parent.name,
             files={path.name: sha256(path) for path in paths},
             imported_with=__version__,
-            notes=tuple(vocabularies.notes),
+            notes=tuple(notes),
         ),
     )
     return save_imported(source, out_dir, config, weights.plain, vocabularies.tokenizer)

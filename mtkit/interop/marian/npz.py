@@ -79,15 +79,22 @@ def open_npz(path: Path) -> Iterator[NpzFile]:
         MtkitError: It is missing, or not an .npz file.
     """
     try:
-        file = np.load(path, allow_pickle=False)
+        stream = path.open("rb")
     except FileNotFoundError:
         raise MtkitError(f"`{path}`: no such file", "check decoder.yml, which names it") from None
-    except (ValueError, zipfile.BadZipFile, OSError, EOFError):
-        file = None
-    if not isinstance(file, np.lib.npyio.NpzFile):
+    except OSError as exc:
         raise MtkitError(
-            f"`{path}`: not an .npz file of Marian",
-            "convert other formats (.bin) with marian-conv, or copy the model again",
-        )
-    with file:
-        yield NpzFile(path, file)
+            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "check the path"
+        ) from None
+    with stream:
+        try:
+            file = np.load(stream, allow_pickle=False)
+        except (ValueError, zipfile.BadZipFile, OSError, EOFError):
+            file = None
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise MtkitError(
+                f"`{path}`: not an .npz file of Marian",
+                "convert other formats (.bin) with marian-conv, or copy the model again",
+            )
+        with file:
+            yield NpzFile(path, file)
