@@ -125,7 +125,7 @@ ${SPMENCODE} --model ${3}
 
 def main() -> None:
     """Train the variants."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Train tiny Marian models.")
     parser.add_argument("corpus_dir", type=Path)
     parser.add_argument("out_dir", type=Path)
     parser.add_argument("names", nargs="*", metavar="VARIANT", choices=[*VARIANTS, []])

@@ -1,5 +1,6 @@
 """Read-only access to the arrays of an .npz file, which may be damaged or hostile."""
 
+import math
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,6 @@ from mtkit.errors import MtkitError
 from mtkit.interop.marian.names import MODEL_YML
 
 _MAX_YML_BYTES = 1 << 20
-_HEADER_BYTES = 4096
-"""More than the header of an array takes."""
 
 
 class NpzFile:
@@ -20,13 +19,28 @@ class NpzFile:
 
     def __init__(self, path: Path, file: "np.lib.npyio.NpzFile") -> None:
         self.path, self._file = path, file
-        infos = {info.filename.removesuffix(".npy"): info for info in file.zip.infolist()}
-        self._n_bytes = {name: infos[name].file_size for name in file.files if name in infos}
+        assert file.zip is not None
+        self._zip = file.zip
+        self._infos = {info.filename.removesuffix(".npy"): info for info in file.zip.infolist()}
 
     @property
     def names(self) -> frozenset[str]:
         """Names of the arrays."""
-        return frozenset(self._n_bytes)
+        return frozenset(self._infos)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of an array, without reading it.
+
+        Raises:
+            MtkitError: It is damaged.
+        """
+        with self._reading(name), self._zip.open(self._infos[name]) as stream:
+            version = np.lib.format.read_magic(stream)
+            if version == (1, 0):
+                return np.lib.format.read_array_header_1_0(stream)[0]
+            if version == (2, 0):
+                return np.lib.format.read_array_header_2_0(stream)[0]
+            raise ValueError(f"version {version} of the format")
 
     def read(self, name: str, max_elements: int) -> np.ndarray:
         """Read an array.
@@ -37,22 +51,24 @@ class NpzFile:
         Raises:
             MtkitError: It is larger, contains objects, or is damaged.
         """
-        if self._n_bytes[name] > 8 * max_elements + _HEADER_BYTES:
+        # The size that the header claims is allocated before anything is read.
+        if (n_elements := math.prod(self.shape(name))) > max_elements:
             raise MtkitError(
-                f"`{self.path}`: {name} has {self._n_bytes[name]:,} bytes, "
-                f"too many for {max_elements:,} numbers",
+                f"`{self.path}`: {name} has {n_elements:,} numbers, more than {max_elements:,}",
                 "copy the model again",
             )
+        with self._reading(name):
+            return self._file[name]
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
         try:
-            array = self._file[name]
+            yield
         except (ValueError, zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as exc:
             raise MtkitError(
-                f"`{self.path}`: {name} cannot be read: {str(exc).splitlines()[0][:200]}",
+                f"`{self.path}`: {name} cannot be read: {str(exc).partition(chr(10))[0][:200]}",
                 "copy the model again",
             ) from None
-        if not isinstance(array, np.ndarray):
-            raise MtkitError(f"`{self.path}`: {name} is not an array", "copy the model again")
-        return array
 
     def model_yml(self) -> str:
         """Return the settings that the file contains.

@@ -96,7 +96,7 @@ def convert_settings(
                 f"{decoder_width!r}: not equal"
             )
         )
-    activation = model_yml.get("transformer-ffn-activation", "swish")
+    activation = str(model_yml.get("transformer-ffn-activation", "swish"))
     if activation not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
         obstacles.append(
@@ -123,14 +123,14 @@ def convert_settings(
 
 def _architecture_obstacles(tree: Mapping[str, Any]) -> Iterator[Obstacle]:
     remedy = "train or take a model of type transformer with self-attention"
-    kind = tree.get("type", "transformer")
+    kind = str(tree.get("type", "transformer"))
     if kind != "transformer":
         yield Obstacle(f"it is {_TYPES.get(kind, repr(kind)[:80])}, not a Transformer", remedy)
     layer = tree.get("transformer-decoder-autoreg", "self-attention")
     if layer == "average-attention":
         yield Obstacle("its decoder is an average attention network (AAN)", remedy)
     elif layer == "rnn":
-        cell = tree.get("dec-cell")
+        cell = str(tree.get("dec-cell"))
         yield Obstacle(f"its decoder is {_CELLS.get(cell, repr(cell)[:80])}", remedy)
     elif layer != "self-attention":
         yield Obstacle(f"transformer-decoder-autoreg is {layer!r}", remedy)

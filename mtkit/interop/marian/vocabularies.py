@@ -38,7 +38,7 @@ class MarianVocabularies(NamedTuple):
 
 
 class _Side(NamedTuple):
-    """What one side is split and numbered by."""
+    """Subwords of one side and their ids."""
 
     tokens: list[str]
     """Tokens by id, without padding."""

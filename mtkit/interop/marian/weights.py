@@ -24,6 +24,7 @@ from mtkit.interop.plain_weights import PlainWeights, plain_shapes, without_embe
 
 _NEVER = -1e4
 """Bias of the padding token, which Marian lacks; finite in float16."""
+_MAX_TRAINED_POSITIONS = 65_536
 _N_NAMED = 5
 
 
@@ -160,14 +161,12 @@ class _ArrayReader:
             self.missing.append(name)
             return None
         self.unused.discard(name)
-        array = self.file.read(name, math.prod(shape))
         # Vectors have an axis for the batch.
         stored = shape[::-1] if is_transposed else shape if len(shape) == 2 else (1, *shape)
-        if array.shape != stored:
-            self.obstacles.append(
-                Obstacle(f"{name} has shape {list(array.shape)}, not {list(stored)}")
-            )
+        if (found := self.file.shape(name)) != stored:
+            self.obstacles.append(Obstacle(f"{name} has shape {list(found)}, not {list(stored)}"))
             return None
+        array = self.file.read(name, math.prod(shape))
         if array.dtype.kind != "f":
             self.obstacles.append(Obstacle(f"{name} has type {array.dtype}, not float"))
             return None
@@ -176,8 +175,8 @@ class _ArrayReader:
 
     def positions(self, d_model: int) -> Tensor | None:
         """Read the table of trained positions, of any length."""
-        array = self.file.read(POSITIONS, 1_048_576 * d_model)
-        return self.take(POSITIONS, (len(array), d_model))
+        n_positions = (self.file.shape(POSITIONS) or (0,))[0]
+        return self.take(POSITIONS, (min(n_positions, _MAX_TRAINED_POSITIONS), d_model))
 
     def finish(self) -> None:
         """Add what is missing and what is left over to the obstacles."""

@@ -115,17 +115,23 @@ def test_every_parameter_is_used_or_named(package):
 
 
 @pytest.mark.parametrize(
-    "kind", ["objects", "larger", "text", "truncated", "missing", "no settings"]
+    "kind", ["objects", "larger", "claims more", "text", "truncated", "missing", "no settings"]
 )
 def test_damaged_and_hostile_weights(package, kind):
     path = package / "model.npz"
     arrays = read_npz(path)
     if kind == "objects":
-        arrays["Wemb"] = np.array([[{}]], dtype=object)
+        arrays["Wemb"] = np.full((318, 24), None, dtype=object)
         write_npz(path, arrays)
     elif kind == "larger":
         arrays["encoder_l1_ffn_b1"] = np.zeros((1, 10_000), dtype=np.float32)
         write_npz(path, arrays)
+    elif kind == "claims more":
+        with zipfile.ZipFile(path, "w") as file:
+            stream = io.BytesIO()
+            header = {"descr": "<i1", "fortran_order": False, "shape": (1 << 50,)}
+            np.lib.format.write_array_header_1_0(stream, header)
+            file.writestr(f"{YML}.npy", stream.getvalue())
     elif kind == "text":
         path.write_text("version https://git-lfs.github.com/spec/v1\n")
     elif kind == "truncated":
@@ -135,7 +141,8 @@ def test_damaged_and_hostile_weights(package, kind):
     else:
         del arrays[YML]
         write_npz(path, arrays)
-    assert "model.npz" in refusal(package).message
+    expected = "encoder_l1_ffn_b1 has shape [1, 10000]" if kind == "larger" else "model.npz"
+    assert expected in refusal(package).message
 
 
 @pytest.mark.parametrize(
