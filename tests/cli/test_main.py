@@ -32,6 +32,7 @@ COMMANDS = [
     "compare",
     "import",
     "import huggingface",
+    "import marian",
     "export",
     "export ctranslate2",
     "export huggingface",

@@ -1,6 +1,7 @@
 """The guide to models from elsewhere: its commands, in order, with a small model."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.interop.huggingface.export_model import export_huggingface
 from tests.documents import blocks, console_commands, follow, read_page
+from tests.interop.marian.conftest import FIXTURES
 
 PAGE = read_page("docs/guides/models-from-elsewhere.md")
 
@@ -17,6 +19,7 @@ def test_the_commands_of_the_guide(mtkit, own_files, make_trained, capsys):
     pytest.importorskip("transformers", reason="transformers is not installed")
     save_model_dir(Path("original"), make_trained(max_positions=160, max_length=40))
     export_huggingface("original", "opus-mt-ko-en")
+    shutil.copytree(FIXTURES / "opus", "opus-2020-01-16")
     [recipe] = blocks(PAGE, "yaml")
     recipe = re.sub(r"max_steps: \d+", "max_steps: 4", recipe)
     recipe += "\nbatches: {max_tokens: 512}\nsearch: {beam_size: 2, max_length_ratio: 0.5}\n"
@@ -24,7 +27,7 @@ def test_the_commands_of_the_guide(mtkit, own_files, make_trained, capsys):
     commands = [one for one in console_commands(PAGE) if "--download" not in one]
     commands = [one for one in commands if "--tgt-lang" not in one]
     assert [one.split()[1] for one in commands] == [
-        *("import", "train", "evaluate", "evaluate", "export")
+        *("import", "import", "train", "evaluate", "evaluate", "export")
     ]
     outputs = follow(mtkit, commands, own_files)
     assert "same source tokens: 22 of 22 lines" in outputs[commands[-1]]
