@@ -25,7 +25,7 @@ def test_the_commands_of_the_guide(mtkit, own_files, make_trained, capsys):
     recipe += "\nbatches: {max_tokens: 512}\nsearch: {beam_size: 2, max_length_ratio: 0.5}\n"
     Path("adapted.yaml").write_text(recipe, encoding="utf-8")
     commands = [one for one in console_commands(PAGE) if "--download" not in one]
-    commands = [one for one in commands if "--tgt-lang" not in one]
+    commands = [one for one in commands if "--tgt-lang" not in one or "import marian" in one]
     assert [one.split()[1] for one in commands] == [
         *("import", "import", "train", "evaluate", "evaluate", "export")
     ]
