@@ -1,5 +1,6 @@
 """A small real corpus, a tokenizer trained on it once, and a recipe whose sizes are small."""
 
+import gc
 import io
 import os
 import shutil
@@ -18,6 +19,9 @@ settings.load_profile("mtkit")
 # programs want the core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The oldest generation consists of torch's 2,000 modules, and tests are too short to leak memory.
+gc.set_threshold(700, 10, 100)
+
 ROOT = Path(__file__).parent.parent
 FIXTURES = Path(__file__).parent / "fixtures"
 N_VALIDATION = 22
@@ -33,6 +37,16 @@ class Outcome(NamedTuple):
 
 def fixture_lines(name):
     return (FIXTURES / name).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_fsync():
+    """Does not wait for the disk after each file: no test can see what a power failure would
+    destroy, and a busy disk takes 10 ms each time.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda fd: None)
+        yield
 
 
 @pytest.fixture(autouse=True)
