@@ -1,8 +1,6 @@
 """Files of a Hugging Face model directory, read without trusting them."""
 
-import hashlib
 import json
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mtkit.errors import MtkitError
+from mtkit.interop.foreign_files import INCOMPLETE, read_bytes
 from mtkit.io.safetensors_header import open_safetensors
 
 CONFIG_NAME, GENERATION_NAME = "config.json", "generation_config.json"
@@ -26,7 +25,6 @@ MODEL_FILES = (
 """The files that an import reads."""
 _MAX_JSON_BYTES = 64 << 20
 _MAX_SPM_BYTES = 32 << 20
-_HINT = "make or copy the directory again"
 
 
 def read_object(path: Path, *, required: bool = True) -> dict[str, Any]:
@@ -42,9 +40,9 @@ def read_object(path: Path, *, required: bool = True) -> dict[str, Any]:
     try:
         tree = json.loads(read_bytes(path, _MAX_JSON_BYTES))
     except (ValueError, RecursionError):
-        raise MtkitError(f"`{path}`: not valid JSON", _HINT) from None
+        raise MtkitError(f"`{path}`: not valid JSON", INCOMPLETE) from None
     if not isinstance(tree, dict):
-        raise MtkitError(f"`{path}`: is not a JSON object", _HINT)
+        raise MtkitError(f"`{path}`: is not a JSON object", INCOMPLETE)
     return tree
 
 
@@ -55,30 +53,6 @@ def read_spm(path: Path) -> bytes:
         MtkitError: It is missing or too large.
     """
     return read_bytes(path, _MAX_SPM_BYTES)
-
-
-def read_bytes(path: Path, limit: int) -> bytes:
-    """Read a regular file of limited size.
-
-    Raises:
-        MtkitError: It is missing, not a regular file, or larger than `limit` bytes.
-    """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise MtkitError(f"`{path}`: not a regular file", _HINT)
-        if status.st_size > limit:
-            raise MtkitError(f"`{path}`: has {status.st_size:,} bytes, more than {limit:,}", _HINT)
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise MtkitError(
-            f"`{path}`: no such file", "the directory is not complete; make or copy it again"
-        ) from None
-    except OSError as exc:
-        raise MtkitError(
-            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
-            "check its permissions",
-        ) from None
 
 
 @contextmanager
@@ -107,7 +81,7 @@ def open_weights(directory: Path, *, allow_pickle: bool) -> Iterator[tuple[Any, 
     if not pickle_path.exists():
         raise MtkitError(
             f"`{directory}`: contains neither {WEIGHTS_NAME} nor {PICKLE_NAME}",
-            "the directory is not complete; make or copy it again",
+            INCOMPLETE,
         )
     if not allow_pickle:
         raise MtkitError(
@@ -141,9 +115,3 @@ def convert_pickle(pickle_path: Path, out_path: Path) -> None:
             f"`{pickle_path}`: cannot be read as tensors: {reason}",
             f"use a model that has {WEIGHTS_NAME}",
         )
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

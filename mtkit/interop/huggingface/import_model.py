@@ -4,12 +4,13 @@ from pathlib import Path
 
 from mtkit.checkpoint.model_dir import ModelDirConfig, ModelOrigin, TrainedModel, refuse_foreign_dir
 from mtkit.errors import MtkitError
-from mtkit.interop.huggingface.files import MODEL_FILES, sha256
+from mtkit.interop.huggingface.files import MODEL_FILES
 from mtkit.interop.huggingface.settings import ForeignSettings, read_settings
 from mtkit.interop.huggingface.vocabularies import read_vocabularies
 from mtkit.interop.huggingface.weights import read_weights
 from mtkit.interop.imported_model import save_imported
 from mtkit.interop.obstacles import refuse
+from mtkit.io.text import sha256_file
 from mtkit.version import __version__
 
 _N_EXTRA_TOKENS = 1  # EOS
@@ -68,7 +69,9 @@ def import_huggingface(
             architecture=settings.architecture,
             name=source.resolve().name,
             files={
-                name: sha256(source / name) for name in MODEL_FILES if (source / name).is_file()
+                name: sha256_file(source / name)
+                for name in MODEL_FILES
+                if (source / name).is_file()
             },
             imported_with=__version__,
             notes=tuple(vocabularies.notes),

@@ -9,11 +9,12 @@ from mtkit.config.load import parse_yaml
 from mtkit.errors import MtkitError
 from mtkit.interop.imported_model import save_imported
 from mtkit.interop.marian.npz import open_npz
-from mtkit.interop.marian.package import find_package, sha256
+from mtkit.interop.marian.package import find_package
 from mtkit.interop.marian.settings import convert_settings
 from mtkit.interop.marian.vocabularies import read_vocabularies
 from mtkit.interop.marian.weights import read_weights
 from mtkit.interop.obstacles import refuse
+from mtkit.io.text import sha256_file
 from mtkit.version import __version__
 
 _N_EXTRA_TOKENS = 1  # EOS
@@ -80,7 +81,7 @@ def import_marian(
             program=f"Marian {settings.version.strip()}",
             architecture="transformer",
             name=package.weights_path.resolve().parent.name,
-            files={path.name: sha256(path) for path in paths},
+            files={path.name: sha256_file(path) for path in paths},
             imported_with=__version__,
             notes=tuple(notes),
         ),

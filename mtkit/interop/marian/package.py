@@ -1,7 +1,5 @@
 """Files of a Marian model: the weights, decoder.yml, and the vocabularies it names."""
 
-import hashlib
-import stat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,10 +7,10 @@ from ruamel.yaml.error import YAMLError
 
 from mtkit.config.load import parse_yaml
 from mtkit.errors import MtkitError
+from mtkit.interop.foreign_files import read_bytes
 
 DECODER_NAME = "decoder.yml"
 _MAX_YML_BYTES = 1 << 20
-_HINT = "the directory is not complete; make or copy it again"
 
 
 class Package(NamedTuple):
@@ -82,34 +80,6 @@ def read_yml(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise MtkitError(f"`{path}`: not the settings of a Marian model", "check the path")
     return tree
-
-
-def read_bytes(path: Path, limit: int) -> bytes:
-    """Read a regular file of limited size.
-
-    Raises:
-        MtkitError: It is missing, not a regular file, or larger than `limit` bytes.
-    """
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise MtkitError(f"`{path}`: not a regular file", _HINT)
-        if status.st_size > limit:
-            raise MtkitError(f"`{path}`: has {status.st_size:,} bytes, more than {limit:,}", _HINT)
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise MtkitError(f"`{path}`: no such file", _HINT) from None
-    except OSError as exc:
-        raise MtkitError(
-            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
-            "check its permissions",
-        ) from None
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _find_decoder(directory: Path) -> Path:

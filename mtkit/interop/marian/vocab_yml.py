@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from mtkit.errors import MtkitError
-from mtkit.interop.marian.package import read_bytes
+from mtkit.interop.foreign_files import read_bytes
 
 _MAX_BYTES = 64 << 20
 _LINE = re.compile(r"(?P<token>.*[^ \t])[ \t]*:[ \t]+(?P<id>\d{1,9})[ \t]*", re.DOTALL)

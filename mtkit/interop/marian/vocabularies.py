@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtkit.errors import MtkitError
-from mtkit.interop.marian.package import Package, read_bytes
+from mtkit.interop.foreign_files import read_bytes
+from mtkit.interop.marian.package import Package
 from mtkit.interop.marian.vocab_yml import read_vocab_yml
 from mtkit.interop.obstacles import Obstacle
 from mtkit.interop.vocabulary import ArrangedVocabulary, SpecialTexts, arrange_vocabulary
