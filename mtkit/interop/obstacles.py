@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from mtkit.errors import MtkitError
 
+_N_NAMED = 5
+
 
 class Obstacle(NamedTuple):
     """A property of a model that the other side cannot represent."""
@@ -33,3 +35,9 @@ def refuse(path: Path, what: str, obstacles: Sequence[Obstacle]) -> None:
         f"`{path}`: {what}: {'; '.join(one.problem for one in obstacles)}",
         "; ".join(remedies) or "use the program that this model is for",
     )
+
+
+def list_names(names: Sequence[str]) -> str:
+    """Return the first names as a text, and the number of the others."""
+    more = f" and {len(names) - _N_NAMED:,} more" if len(names) > _N_NAMED else ""
+    return ", ".join(names[:_N_NAMED]) + more

@@ -22,6 +22,9 @@ from mtkit.model.transformer import Transformer
 
 PlainWeights = dict[str, Tensor]
 
+NEVER = -1e4
+"""Bias of a token that must not take part in the softmax; finite in float16."""
+
 _FUSED = {
     "self_attention.inner.query_key_value": ("query", "key", "value"),
     "cross_attention.inner.key_value": ("key", "value"),

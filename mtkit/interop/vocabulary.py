@@ -4,6 +4,7 @@ Marian and Hugging Face split text with a SentencePiece model, and look the ids 
 in a table. The model is rewritten so that its ids are those of the table.
 """
 
+import re
 import struct
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from sentencepiece import SentencePieceProcessor
 
 from mtkit.errors import MtkitError
+from mtkit.interop.obstacles import Obstacle
 from mtkit.io.tokenizer_files import (
     BYTE,
     CONTROL,
@@ -26,6 +28,9 @@ from mtkit.io.tokenizer_files import (
 from mtkit.tokenizer.model_proto import EntryChange, arrange_entries, set_special_texts
 from mtkit.tokenizer.normalize import WORD_BOUNDARY
 from mtkit.tokenizer.subword import Subword
+
+TAG = re.compile(">>.+<<")
+"""Token that selects the target language, such as >>deu<<."""
 
 _N_BYTES = 256
 
@@ -110,3 +115,33 @@ def _check_model(model_bytes: bytes, name: str) -> None:
 
 def _number(four_bytes: bytes) -> float:
     return struct.unpack("<f", four_bytes)[0]
+
+
+def check_removed(
+    arranged: ArrangedVocabulary,
+    model_bytes: bytes,
+    name: str,
+    treatment: str,
+    notes: list[str],
+    obstacles: list[Obstacle],
+) -> None:
+    """Add subwords without an id to the notes; where they cannot be left out, to the obstacles.
+
+    Args:
+        arranged: The vocabulary.
+        model_bytes: Its SentencePiece model.
+        name: Name of the model's file.
+        treatment: What the other program and mtkit do with words of such subwords.
+        notes: Receives a note.
+        obstacles: Receives an obstacle.
+    """
+    n_removed = arranged.n_without_id
+    if not n_removed:
+        return
+    if (kind := read_settings(model_bytes, name).type) != "unigram":
+        # A merge may need them on the way to a longer subword.
+        obstacles.append(
+            Obstacle(f"{n_removed:,} subwords of {name}, which is of type {kind}, have no id")
+        )
+        return
+    notes.append(f"{n_removed:,} subwords of {name} have no id: {treatment}")

@@ -1,6 +1,5 @@
 """Vocabularies of a MarianTokenizer: SentencePiece models and tables of ids."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +14,15 @@ from mtkit.interop.huggingface.files import (
 )
 from mtkit.interop.huggingface.settings import ForeignSettings
 from mtkit.interop.obstacles import Obstacle
-from mtkit.interop.vocabulary import ArrangedVocabulary, SpecialTexts, arrange_vocabulary
-from mtkit.io.tokenizer_files import read_settings
+from mtkit.interop.vocabulary import (
+    TAG,
+    SpecialTexts,
+    arrange_vocabulary,
+    check_removed,
+)
 from mtkit.tokenizer.subword import Tokenizer
 
-_TAG = re.compile(">>.+<<")
+_TREATMENT = "transformers reads words with them as unknown, mtkit splits them into other subwords"
 
 
 class ForeignVocabularies(NamedTuple):
@@ -76,7 +79,7 @@ def read_vocabularies(
     notes: list[str] = []
     sides = [(SRC_MODEL_NAME, src, models[0]), (TGT_MODEL_NAME, tgt, models[1])]
     for name, arranged, model in sides[: 1 if has_one_model else 2]:
-        _check_removed(name, arranged, model, notes, obstacles)
+        check_removed(arranged, model, name, _TREATMENT, notes, obstacles)
     return ForeignVocabularies(Tokenizer(src.subword, tgt.subword), tags, notes), obstacles
 
 
@@ -143,27 +146,5 @@ def _tags(
     return tuple(
         token
         for token in src_tokens
-        if (token in known or _TAG.fullmatch(token)) and token not in special
-    )
-
-
-def _check_removed(
-    name: str,
-    arranged: ArrangedVocabulary,
-    model_bytes: bytes,
-    notes: list[str],
-    obstacles: list[Obstacle],
-) -> None:
-    n_removed = arranged.n_without_id
-    if not n_removed:
-        return
-    if (kind := read_settings(model_bytes, name).type) != "unigram":
-        # A merge may need them on the way to a longer subword.
-        obstacles.append(
-            Obstacle(f"{n_removed:,} subwords of {name}, which is of type {kind}, have no id")
-        )
-        return
-    notes.append(
-        f"{n_removed:,} subwords of {name} have no id: transformers reads words with them as "
-        "unknown, mtkit splits them into other subwords"
+        if (token in known or TAG.fullmatch(token)) and token not in special
     )

@@ -19,8 +19,9 @@ from mtkit.interop.huggingface.names import (
     candidates,
 )
 from mtkit.interop.huggingface.settings import ForeignSettings
-from mtkit.interop.obstacles import Obstacle
+from mtkit.interop.obstacles import Obstacle, list_names
 from mtkit.interop.plain_weights import (
+    NEVER,
     PlainWeights,
     interleaving,
     plain_shapes,
@@ -33,9 +34,6 @@ from mtkit.model.positions import sinusoidal_positions
 _TYPES = ("F32", "F16", "BF16", "F64")
 _TABLE_TOLERANCE = 2e-3
 """Largest difference of a table of sinusoids that was rounded to 16 bits."""
-_NEVER = -1e4
-"""Bias of a token that must not take part in the softmax; finite in float16."""
-_N_NAMED = 5
 
 
 class ForeignWeights(NamedTuple):
@@ -78,7 +76,7 @@ def _in_our_layout(
         plain = reorder_width(plain, interleaving(model.d_model))
     if settings.renormalizes:
         for token_id in settings.banned_ids:
-            plain["output_bias"][token_id] = _NEVER
+            plain["output_bias"][token_id] = NEVER
     return plain
 
 
@@ -130,9 +128,9 @@ class _TensorReader:
             if first is not None:
                 plain[plain_name] = first
         if missing:
-            self.obstacles.append(Obstacle(f"the weights lack {_listed(missing)}"))
+            self.obstacles.append(Obstacle(f"the weights lack {list_names(missing)}"))
         if self.unused:
-            unknown = _listed(sorted(self.unused))
+            unknown = list_names(sorted(self.unused))
             self.obstacles.append(Obstacle(f"mtkit has no place for the tensors {unknown}"))
         return plain
 
@@ -190,8 +188,3 @@ class _TensorReader:
                 self.unused.discard(OUTPUT_BIAS)
             return has_bias
         return True
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _N_NAMED:,} more" if len(names) > _N_NAMED else ""
-    return ", ".join(names[:_N_NAMED]) + more

@@ -1,6 +1,5 @@
 """Vocabularies of a Marian model: SentencePiece models, or tables of their subwords."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,18 +9,24 @@ from mtkit.interop.foreign_files import read_bytes
 from mtkit.interop.marian.package import Package
 from mtkit.interop.marian.vocab_yml import read_vocab_yml
 from mtkit.interop.obstacles import Obstacle
-from mtkit.interop.vocabulary import ArrangedVocabulary, SpecialTexts, arrange_vocabulary
+from mtkit.interop.vocabulary import (
+    TAG,
+    ArrangedVocabulary,
+    SpecialTexts,
+    arrange_vocabulary,
+    check_removed,
+)
 from mtkit.io.tokenizer_files import CONTROL, TEXT, TYPE, UNKNOWN, read_entries, read_settings
 from mtkit.tokenizer.subword import MAX_MODEL_BYTES, Tokenizer
 
 _EOS, _UNK, _PAD = "</s>", "<unk>", "<pad>"
-_TAG = re.compile(">>.+<<")
 _TABLES = (".yml", ".yaml", ".json")
 _SPM_NAMES = {
     "source": ("source.spm", "src.spm", "source.model"),
     "target": ("target.spm", "trg.spm", "target.model"),
 }
 """Names of the models that packages with tables split text with."""
+_TREATMENT = "Marian reads them as unknown, mtkit splits their words into other subwords"
 _OTHER_SPLITTERS = ("source.bpe", "source.bpe.model", "source.tcmodel")
 
 
@@ -65,13 +70,13 @@ def read_vocabularies(package: Package) -> tuple[MarianVocabularies | None, list
     if src is None or tgt is None:
         return None, obstacles
     tags = tuple(
-        token for token in src.tokens if _TAG.fullmatch(token) and token not in (src.unk, src.eos)
+        token for token in src.tokens if TAG.fullmatch(token) and token not in (src.unk, src.eos)
     )
     is_one = src.spm_bytes == tgt.spm_bytes and src.tokens == tgt.tokens
     arranged = [_arrange(src, tags), _arrange(tgt, () if tags and not is_one else tags)]
     notes: list[str] = []
     for side, vocabulary in list(zip((src, tgt), arranged, strict=True))[: 1 if is_one else 2]:
-        _check_removed(side, vocabulary, notes, obstacles)
+        check_removed(vocabulary, side.spm_bytes, side.spm_path.name, _TREATMENT, notes, obstacles)
     if obstacles:
         return None, obstacles
     tokenizer = Tokenizer(arranged[0].subword, arranged[0 if is_one else 1].subword)
@@ -150,23 +155,4 @@ def _arrange(side: _Side, tags: Sequence[str]) -> ArrangedVocabulary:
     special = SpecialTexts(pad=pad, unk=side.unk, bos=pad, eos=side.eos)
     return arrange_vocabulary(
         side.spm_bytes, [*side.tokens, pad], special, tags, str(side.spm_path)
-    )
-
-
-def _check_removed(
-    side: _Side, arranged: ArrangedVocabulary, notes: list[str], obstacles: list[Obstacle]
-) -> None:
-    n_removed = arranged.n_without_id
-    if not n_removed:
-        return
-    name = side.spm_path.name
-    if (kind := read_settings(side.spm_bytes, name).type) != "unigram":
-        # A merge may need them on the way to a longer subword.
-        obstacles.append(
-            Obstacle(f"{n_removed:,} subwords of {name}, which is of type {kind}, have no id")
-        )
-        return
-    notes.append(
-        f"{n_removed:,} subwords of {name} have no id: Marian reads them as unknown, mtkit splits "
-        "their words into other subwords"
     )

@@ -19,13 +19,10 @@ from mtkit.interop.marian.names import (
     parameter_name,
 )
 from mtkit.interop.marian.npz import NpzFile
-from mtkit.interop.obstacles import Obstacle
-from mtkit.interop.plain_weights import PlainWeights, plain_shapes, without_embedding_scale
+from mtkit.interop.obstacles import Obstacle, list_names
+from mtkit.interop.plain_weights import NEVER, PlainWeights, plain_shapes, without_embedding_scale
 
-_NEVER = -1e4
-"""Bias of the padding token, which Marian lacks; finite in float16."""
 _MAX_TRAINED_POSITIONS = 65_536
-_N_NAMED = 5
 
 
 class MarianWeights(NamedTuple):
@@ -134,7 +131,7 @@ def _with_padding(plain: PlainWeights) -> PlainWeights:
         if name in plain:
             row = plain[name].new_zeros(1, plain[name].size(1))
             padded[name] = torch.cat((plain[name], row))
-    padded["output_bias"] = torch.cat((plain["output_bias"], torch.tensor([_NEVER])))
+    padded["output_bias"] = torch.cat((plain["output_bias"], torch.tensor([NEVER])))
     return padded
 
 
@@ -181,12 +178,7 @@ class _ArrayReader:
     def finish(self) -> None:
         """Add what is missing and what is left over to the obstacles."""
         if self.missing:
-            self.obstacles.append(Obstacle(f"the weights lack {_listed(self.missing)}"))
+            self.obstacles.append(Obstacle(f"the weights lack {list_names(self.missing)}"))
         if self.unused:
-            unknown = _listed(sorted(self.unused))
+            unknown = list_names(sorted(self.unused))
             self.obstacles.append(Obstacle(f"mtkit has no place for the parameters {unknown}"))
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _N_NAMED:,} more" if len(names) > _N_NAMED else ""
-    return ", ".join(names[:_N_NAMED]) + more
