@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -28,9 +28,13 @@ def save_tensors(
     path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
     """Write named tensors, and notes to the header of the file."""
-    # save_file of safetensors makes the file unreadable for other users.
     contiguous = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
-    path.write_bytes(save(contiguous, metadata))
+    path.touch()
+    mode = path.stat().st_mode
+    # Unlike `save`, it makes no copy of the weights in memory.
+    save_file(contiguous, path, metadata)
+    # It makes the file unreadable for other users.
+    path.chmod(mode)
 
 
 def read_tensors(path: Path, shapes: dict[str, tuple[int, ...]] | None = None) -> dict[str, Tensor]:

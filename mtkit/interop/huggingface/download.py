@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mtkit.errors import MtkitError
-from mtkit.interop.huggingface.files import CONFIG_NAME, MODEL_FILES, PICKLE_NAME, WEIGHTS_NAME
+from mtkit.interop.huggingface.files import CONFIG_NAME
+from mtkit.interop.huggingface.weight_files import choose_files
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -56,10 +57,8 @@ def _download(name: str, revision: str | None, *, allow_pickle: bool) -> Path:
         disable_progress_bars()
     try:
         info = huggingface_hub.HfApi().model_info(name, revision=revision)
-        chosen = {file.rfilename for file in info.siblings or ()} & set(MODEL_FILES)
-        # The two files have the same tensors.
-        if WEIGHTS_NAME in chosen or not allow_pickle:
-            chosen.discard(PICKLE_NAME)
+        names = {file.rfilename for file in info.siblings or ()}
+        chosen = choose_files(names, allow_pickle=allow_pickle)
         paths = [
             Path(huggingface_hub.hf_hub_download(name, file, revision=info.sha))
             for file in sorted({CONFIG_NAME, *chosen})

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from mtkit.checkpoint.model_dir import ModelDirConfig, ModelOrigin, TrainedModel, refuse_foreign_dir
 from mtkit.errors import MtkitError
-from mtkit.interop.huggingface.files import MODEL_FILES
+from mtkit.interop.huggingface.files import SETTINGS_FILES
 from mtkit.interop.huggingface.settings import ForeignSettings, read_settings
 from mtkit.interop.huggingface.vocabularies import read_vocabularies
+from mtkit.interop.huggingface.weight_files import find_weights
 from mtkit.interop.huggingface.weights import read_weights
 from mtkit.interop.imported_model import save_imported
 from mtkit.interop.obstacles import refuse
@@ -46,10 +47,11 @@ def import_huggingface(
         )
     refuse_foreign_dir(out_dir)
     settings, obstacles = read_settings(source)
+    files = find_weights(source)
     vocabularies = weights = None
     if settings is not None:
         vocabularies, more = read_vocabularies(source, settings)
-        weights, others = read_weights(source, settings, allow_pickle=allow_pickle)
+        weights, others = read_weights(files, settings, allow_pickle=allow_pickle)
         obstacles += [*more, *others]
     refuse(source, "mtkit cannot represent this model", obstacles)
     assert settings is not None and vocabularies is not None and weights is not None
@@ -70,7 +72,7 @@ def import_huggingface(
             name=source.resolve().name,
             files={
                 name: sha256_file(source / name)
-                for name in MODEL_FILES
+                for name in (*SETTINGS_FILES, *files.all_names)
                 if (source / name).is_file()
             },
             imported_with=__version__,

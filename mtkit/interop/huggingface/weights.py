@@ -1,14 +1,12 @@
 """Weights of a transformers model, read as plain weights."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mtkit.config.model import ModelConfig
-from mtkit.interop.huggingface.files import open_weights
 from mtkit.interop.huggingface.names import (
     OUTPUT_BIAS,
     SHARED,
@@ -19,6 +17,7 @@ from mtkit.interop.huggingface.names import (
     candidates,
 )
 from mtkit.interop.huggingface.settings import ForeignSettings
+from mtkit.interop.huggingface.weight_files import OpenWeights, WeightFiles, open_weights
 from mtkit.interop.obstacles import Obstacle, list_names
 from mtkit.interop.plain_weights import (
     NEVER,
@@ -28,7 +27,6 @@ from mtkit.interop.plain_weights import (
     reorder_width,
     without_embedding_scale,
 )
-from mtkit.io.safetensors_header import TensorInfo
 from mtkit.model.positions import sinusoidal_positions
 
 _TYPES = ("F32", "F16", "BF16", "F64")
@@ -44,21 +42,21 @@ class ForeignWeights(NamedTuple):
 
 
 def read_weights(
-    directory: Path, settings: ForeignSettings, *, allow_pickle: bool = False
+    files: WeightFiles, settings: ForeignSettings, *, allow_pickle: bool = False
 ) -> tuple[ForeignWeights | None, list[Obstacle]]:
-    """Read the weights of a model; each tensor of the file is used, or named as an obstacle.
+    """Read the weights of a model; each tensor of the files is used, or named as an obstacle.
 
     Args:
-        directory: The model.
-        settings: Content of its configuration files.
-        allow_pickle: Whether pytorch_model.bin may be read.
+        files: The files of weights.
+        settings: Content of the model's configuration files.
+        allow_pickle: Whether the files may be pickles.
     Returns:
         The weights, or None if there are obstacles; and all obstacles.
     Raises:
-        MtkitError: The file is missing or damaged.
+        MtkitError: A file is damaged.
     """
-    with open_weights(directory, allow_pickle=allow_pickle) as (header, file, _):
-        reader = _TensorReader(header.tensors, file, settings)
+    with open_weights(files, allow_pickle=allow_pickle) as weights:
+        reader = _TensorReader(weights, settings)
         model = reader.complete_config()
         shapes = plain_shapes(model, *settings.vocab_sizes)
         plain = reader.read(shapes, model)
@@ -83,11 +81,9 @@ def _in_our_layout(
 class _TensorReader:
     """Reads tensors and keeps account of those that are left."""
 
-    def __init__(
-        self, infos: Mapping[str, TensorInfo], file: Any, settings: ForeignSettings
-    ) -> None:
-        self.infos, self.file, self.settings = infos, file, settings
-        self.unused = set(infos)
+    def __init__(self, weights: OpenWeights, settings: ForeignSettings) -> None:
+        self.infos, self.weights, self.settings = weights.infos, weights, settings
+        self.unused = set(self.infos)
         self.obstacles: list[Obstacle] = []
 
     def complete_config(self) -> ModelConfig:
@@ -147,7 +143,7 @@ class _TensorReader:
         if info.dtype not in _TYPES:
             self.obstacles.append(Obstacle(f"{name} has type {info.dtype}"))
             return None
-        return self.file.get_tensor(name).float().reshape(shape)
+        return self.weights.get_tensor(name).float().reshape(shape)
 
     def _is_sinusoidal(self, name: str) -> bool:
         """Whether positions are the paper's: there is no table, or one of them."""
@@ -155,7 +151,7 @@ class _TensorReader:
         shape = (model.max_positions, model.d_model)
         if name not in self.infos or self.infos[name].shape != shape or model.d_model % 2:
             return name not in self.infos
-        table = self.file.get_tensor(name).float()
+        table = self.weights.get_tensor(name).float()
         ours = sinusoidal_positions(torch.arange(len(table)), model.d_model)
         is_ours = torch.allclose(
             table[:, interleaving(model.d_model)], ours, rtol=0.0, atol=_TABLE_TOLERANCE
@@ -174,7 +170,7 @@ class _TensorReader:
         if not all(name in self.infos for name in names):
             return False
         if self.infos[names[0]] == self.infos[names[1]]:
-            src, tgt = map(self.file.get_tensor, names)
+            src, tgt = map(self.weights.get_tensor, names)
             if torch.equal(src, tgt):
                 return False
         self.unused.discard(SHARED)
@@ -183,7 +179,7 @@ class _TensorReader:
     def _has_bias(self) -> bool:
         size = self.settings.vocab_sizes[1]
         if self.infos[OUTPUT_BIAS].shape in ((size,), (1, size)):
-            has_bias = bool(self.file.get_tensor(OUTPUT_BIAS).any())
+            has_bias = bool(self.weights.get_tensor(OUTPUT_BIAS).any())
             if not has_bias:
                 self.unused.discard(OUTPUT_BIAS)
             return has_bias

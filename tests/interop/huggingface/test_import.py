@@ -190,10 +190,64 @@ def test_a_bpe_model_keeps_all_subwords_or_is_refused(folder, ko_en_pairs, tmp_p
     assert "of source.spm, which is of type bpe, have no id" in refusal(folder).message
 
 
-def test_weights_in_several_files(folder):
-    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
-    (folder / "model.safetensors.index.json").write_text("{}")
-    assert "several files" in refusal(folder).message
+@pytest.fixture(scope="module")
+def sharded(original, tmp_path_factory):
+    """The same model, saved by transformers in several files of 16 bits."""
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    folder = tmp_path_factory.mktemp("sharded") / "opus"
+    shutil.copytree(original, folder)
+    (folder / "model.safetensors").unlink()
+    model = transformers.AutoModelForSeq2SeqLM.from_pretrained(original, dtype=torch.bfloat16)
+    model.save_pretrained(folder, max_shard_size="20KB")
+    assert len(list(folder.glob("model-*.safetensors"))) > 2
+    return folder
+
+
+@pytest.mark.parametrize("is_pickled", [False, True])
+def test_weights_in_several_files(sharded, original, is_pickled, tmp_path):
+    expected = import_huggingface(original, tmp_path / "expected").model.state_dict()
+    folder = Path(shutil.copytree(sharded, tmp_path / "opus"))
+    if is_pickled:
+        index = json.loads((folder / "model.safetensors.index.json").read_text())
+        for path in folder.glob("model*"):
+            if path.suffix == ".safetensors":
+                torch.save(load_file(path), folder / f"pytorch_{path.stem}.bin")
+            path.unlink()
+        index["weight_map"] = {
+            name: f"pytorch_{file.replace('.safetensors', '.bin')}"
+            for name, file in index["weight_map"].items()
+        }
+        write_json(folder / "pytorch_model.bin.index.json", index)
+        assert "--allow-pickle" in refusal(folder).hint
+    trained = import_huggingface(folder, tmp_path / "out", allow_pickle=is_pickled)
+    for name, tensor in trained.model.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name], rtol=2**-8, atol=0.0)
+    assert trained.config.origin is not None
+    names = {path.name for path in folder.iterdir() if "model" in path.name}
+    assert names <= trained.config.origin.files.keys()
+
+
+def test_damaged_weights_in_several_files(sharded, tmp_path):
+    folder = Path(shutil.copytree(sharded, tmp_path / "opus"))
+    paths = sorted(folder.glob("model-*.safetensors"))
+    first, second = map(load_file, paths[:2])
+    save_file(second | dict([*first.items()][:1]), paths[1])
+    assert f"{next(iter(first))} is in two files, {paths[0].name}" in refusal(folder).message
+    name, _ = second.popitem()
+    save_file(second, paths[1])
+    assert f"{name} is in no file, but according to" in refusal(folder).message
+    paths[1].write_bytes(paths[0].read_bytes()[:-9])
+    assert f"{paths[1].name}`: not a readable safetensors file" in refusal(folder).message
+    paths[1].unlink()
+    assert (
+        f"1 of {len(paths)} files of weights are missing: {paths[1].name}"
+        in refusal(folder).message
+    )
+    index = folder / "model.safetensors.index.json"
+    write_json(index, {"weight_map": {"lm_head.weight": "../model.safetensors"}})
+    assert "'../model.safetensors' is not a file of weights" in refusal(folder).message
+    write_json(index, {})
+    assert "contains no weight_map" in refusal(folder).message
 
 
 def test_the_origin_is_recorded(original, tmp_path):
