@@ -142,7 +142,7 @@ class EnsembleScorer(StepScorer[EnsembleState]):
             model.config.max_positions for model in models if model.config.positions == "learned"
         ]
         self.max_length = min(limits, default=None)
-        self.never = [tgt_special.pad, tgt_special.bos]
+        self.never = tgt_special.never_generated
         self.heads = list(
             heads
             or [

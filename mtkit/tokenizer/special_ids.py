@@ -10,3 +10,11 @@ class SpecialIds(NamedTuple):
     unk: int
     bos: int
     eos: int
+
+    @property
+    def never_generated(self) -> list[int]:
+        """The two tokens that no translation contains: PAD and BOS.
+
+        BOS may be PAD, or EOS, which ends a translation; then PAD is both.
+        """
+        return [self.pad, self.pad if self.bos == self.eos else self.bos]

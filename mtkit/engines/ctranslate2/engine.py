@@ -73,7 +73,7 @@ class CTranslate2Engine:
         self._src_pieces, self._tgt_pieces = vocabulary_tokens(src), vocabulary_tokens(tgt)
         self._tgt_ids = {piece: piece_id for piece_id, piece in enumerate(self._tgt_pieces)}
         self._eos = self._tgt_pieces[tgt.special.eos]
-        self._never = [[self._tgt_pieces[tgt.special.pad]], [self._tgt_pieces[tgt.special.bos]]]
+        self._never = [[self._tgt_pieces[i]] for i in tgt.special.never_generated]
         self._max_length = n_positions(exported.config.model.model)
 
     def search(self, request: SearchRequest) -> list[list[Hypothesis]]:

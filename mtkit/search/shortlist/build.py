@@ -38,7 +38,7 @@ def make_shortlist(store: TokenStore, tokenizer: Tokenizer, config: ShortlistCon
     learned = learn_translations(
         store, tokenizer.src.vocab_size, tokenizer.tgt.vocab_size, max_pairs=config.max_pairs
     )
-    never = [tokenizer.tgt.special.pad, tokenizer.tgt.special.bos]
+    never = tokenizer.tgt.special.never_generated
     identical = _identical_tokens(tokenizer)
     rows = []
     for src_id in range(tokenizer.src.vocab_size):
@@ -79,7 +79,7 @@ def _always_allowed(store: TokenStore, tokenizer: Tokenizer, n_frequent: int) ->
         token_id for token_id, entry in enumerate(tokenizer.tgt.entries()) if entry.kind == "byte"
     ]
     allowed = [special.eos, special.unk, *byte_ids, *frequent]
-    return np.setdiff1d(allowed, [special.pad, special.bos]).astype(np.int64)
+    return np.setdiff1d(allowed, special.never_generated).astype(np.int64)
 
 
 @contextmanager
