@@ -29,9 +29,12 @@ class ModelConfig(Section):
     activation: Literal["relu", "gelu", "swish", "swiglu"] = "relu"
     """Activation function of the feed-forward networks: relu as in the paper, gelu, swish
     (Ramachandran et al. 2017), or swiglu (Shazeer 2020; adds a third matrix)."""
-    positions: Literal["sinusoidal", "learned", "rotary"] = "sinusoidal"
-    """Position encoding: sinusoidal as in the paper, learned embeddings, or rotary (Su et al.
-    2021)."""
+    positions: Literal["sinusoidal", "sinusoidal_t2t", "learned", "rotary"] = "sinusoidal"
+    """Position encoding: sinusoidal as in the paper; sinusoidal_t2t with the wavelengths of
+    tensor2tensor, fairseq and Marian, slightly longer ones; learned embeddings; or rotary (Su et
+    al. 2021)."""
+    position_offset: int = Field(default=0, ge=0, le=1_048_576)
+    """Number of the first position of sinusoidal encodings; 2 in M2M100 and NLLB."""
     max_positions: int = Field(default=1024, gt=0, le=1_048_576)
     """Maximum sequence length in tokens; with learned positions also the size of their embedding
     table."""
@@ -59,6 +62,11 @@ class ModelConfig(Section):
         """Width of one attention head."""
         return self.d_model // self.n_heads
 
+    @property
+    def has_sinusoids(self) -> bool:
+        """Whether positions are added that a formula computes, of any length."""
+        return self.positions in ("sinusoidal", "sinusoidal_t2t")
+
     @model_validator(mode="after")
     def heads_divide_width(self) -> Self:
         if self.d_model % self.n_heads:
@@ -67,13 +75,18 @@ class ModelConfig(Section):
                 f"d_model ({self.d_model}) is not a multiple of n_heads ({self.n_heads}); "
                 f"for example d_model {nearest} with n_heads {self.n_heads}"
             )
-        if self.positions == "sinusoidal" and self.d_model % 2:
+        if self.has_sinusoids and self.d_model % 2:
             raise ValueError(
                 f"d_model ({self.d_model}) is odd; sinusoidal positions need an even number"
             )
         if self.positions == "rotary" and self.d_head % 2:
             raise ValueError(
                 f"d_model / n_heads ({self.d_head}) is odd; rotary positions need an even number"
+            )
+        if self.position_offset and not self.has_sinusoids:
+            raise ValueError(
+                f"position_offset ({self.position_offset}) has no effect on {self.positions} "
+                "positions; remove it, or set positions to sinusoidal"
             )
         return self
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from mtkit.config.model import ModelConfig
 from mtkit.model.positions import SinusoidalPositions, sinusoidal_positions
 
 
@@ -12,10 +13,10 @@ class PositionTable(nn.Module):
     Computing one vector takes a dozen operations on a few numbers; reading it takes one.
     """
 
-    def __init__(self, d_model: int) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.d_model = d_model
-        self.table_PD = torch.empty(0, d_model)
+        self.config = config
+        self.table_PD = torch.empty(0, config.d_model)
 
     def forward(self, x_BQD: Tensor, positions: Tensor | None = None) -> Tensor:
         """See `SinusoidalPositions`; the table has to reach the positions that are given."""
@@ -31,11 +32,11 @@ class PositionTable(nn.Module):
         table_PD = self.table_PD
         if n_positions > table_PD.size(0) or table_PD.device != device:
             size = max(n_positions, 2 * table_PD.size(0), 64)
-            table_PD = sinusoidal_positions(torch.arange(size), self.d_model).to(device)
+            table_PD = sinusoidal_positions(torch.arange(size), self.config).to(device)
             self.table_PD = table_PD
         return table_PD
 
 
 def tabulated(module: nn.Module) -> nn.Module | None:
     """Return a table in place of sinusoidal positions; None for other modules."""
-    return PositionTable(module.d_model) if type(module) is SinusoidalPositions else None
+    return PositionTable(module.config) if type(module) is SinusoidalPositions else None

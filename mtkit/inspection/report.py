@@ -66,7 +66,8 @@ def _model_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
         "",
         (
             f"{model.norm}-norm ({model.norm_type}), {model.activation}, {model.positions} "
-            f"positions, tied embeddings: {model.tied_embeddings}"
+            f"positions{f' from {offset}' if (offset := model.position_offset) else ''}, tied "
+            f"embeddings: {model.tied_embeddings}"
         ),
     )
     yield from _tokenizer_rows(info.tokenizer)

@@ -7,20 +7,22 @@ queries share one position. By default they are 0, 1, 2, ...
 import torch
 from torch import Tensor, nn
 
+from mtkit.config.model import ModelConfig
+
 _WAVELENGTH_BASE = 10000.0
 
 
 class SinusoidalPositions(nn.Module):
-    """Adds the paper's position vectors; has no parameters and accepts any length."""
+    """Adds sines and cosines of the position; has no parameters and accepts any length."""
 
-    def __init__(self, d_model: int) -> None:
+    def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.d_model = d_model
+        self.config = config
 
     def forward(self, x_BQD: Tensor, positions: Tensor | None = None) -> Tensor:
         """Add each position's vector. Shape (B, Q, D) in and out."""
         positions = _or_consecutive(positions, x_BQD.size(1), x_BQD.device)
-        return x_BQD + sinusoidal_positions(positions, self.d_model).to(x_BQD.dtype)
+        return x_BQD + sinusoidal_positions(positions, self.config).to(x_BQD.dtype)
 
 
 class LearnedPositions(nn.Module):
@@ -59,31 +61,42 @@ class RotaryPositions(nn.Module):
     def forward(self, x_BHQK: Tensor, positions: Tensor | None = None) -> Tensor:
         """Rotate queries or keys. Shape (B, H, Q, K) in and out."""
         positions = _or_consecutive(positions, x_BHQK.size(2), x_BHQK.device)
-        angle_QK2 = _angles(positions, self.d_head)
+        angle_QK2 = _angles(positions, self.d_head // 2, self.d_head // 2)
         sin, cos = angle_QK2.sin().to(x_BHQK.dtype), angle_QK2.cos().to(x_BHQK.dtype)
         even, odd = x_BHQK[..., 0::2], x_BHQK[..., 1::2]
         return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2)
 
 
-def sinusoidal_positions(positions: Tensor, d_model: int) -> Tensor:
+def sinusoidal_positions(positions: Tensor, config: ModelConfig) -> Tensor:
     """Encode positions as sines and cosines of geometrically growing wavelengths.
 
     Vaswani et al. 2017 (arXiv:1706.03762), section 3.5:
     PE(pos, 2i) = sin(pos / 10000^(2i/d)), PE(pos, 2i+1) = cos(pos / 10000^(2i/d)).
+    With the wavelengths of tensor2tensor, the exponents are i / (d/2 - 1), so that the last one is
+    exactly 1; programs that put all sines before all cosines differ in the order of coordinates
+    only.
 
     Args:
-        positions: Non-negative integers. Shape (Q,).
-        d_model: Width of the vectors; even.
+        positions: Indices from 0, to which `position_offset` is added. Shape (Q,).
+        config: Width (even), wavelengths and offset.
     Returns:
         Shape (Q, d_model), float32. The angles are float64, so distant positions are exact too.
     """
-    angle_QD2 = _angles(positions, d_model)
+    angle_QD2 = _angles(
+        positions + config.position_offset, config.d_model // 2, wavelength_steps(config)
+    )
     return torch.stack((angle_QD2.sin(), angle_QD2.cos()), dim=-1).flatten(1).float()
 
 
-def _angles(positions: Tensor, width: int) -> Tensor:
-    even = torch.arange(0, width, 2, dtype=torch.float64, device=positions.device)
-    return positions.to(torch.float64)[:, None] / _WAVELENGTH_BASE ** (even / width)
+def wavelength_steps(config: ModelConfig) -> int:
+    """Return in how many steps the wavelengths of sinusoids grow by a factor of 10000."""
+    n_wavelengths = config.d_model // 2
+    return max(n_wavelengths - 1, 1) if config.positions == "sinusoidal_t2t" else n_wavelengths
+
+
+def _angles(positions: Tensor, n_wavelengths: int, n_steps: int) -> Tensor:
+    steps = torch.arange(n_wavelengths, dtype=torch.float64, device=positions.device)
+    return positions.to(torch.float64)[:, None] / _WAVELENGTH_BASE ** (steps / n_steps)
 
 
 def _or_consecutive(positions: Tensor | None, length: int, device: torch.device) -> Tensor:

@@ -208,8 +208,8 @@ class Transformer(nn.Module):
 
 
 def _make_positions(config: ModelConfig) -> nn.Module | None:
-    if config.positions == "sinusoidal":
-        return SinusoidalPositions(config.d_model)
+    if config.has_sinusoids:
+        return SinusoidalPositions(config)
     if config.positions == "learned":
         return LearnedPositions(config.max_positions, config.d_model)
     # Rotary positions act inside self-attention.

@@ -1,13 +1,19 @@
 """Positions read from a table: those of the formula, also when threads share it."""
 
+import pytest
 import torch
 
+from mtkit.config.model import ModelConfig
 from mtkit.engines.position_table import PositionTable, tabulated
 from mtkit.model.positions import LearnedPositions, SinusoidalPositions, sinusoidal_positions
 
+CONFIG = ModelConfig(d_model=8, n_heads=1)
+SHIFTED = ModelConfig(d_model=8, n_heads=1, positions="sinusoidal_t2t", position_offset=2)
 
-def test_table_equals_the_models_positions():
-    table, plain = PositionTable(8), SinusoidalPositions(8)
+
+@pytest.mark.parametrize("config", [CONFIG, SHIFTED])
+def test_table_equals_the_models_positions(config):
+    table, plain = PositionTable(config), SinusoidalPositions(config)
     for n in (3, 200, 3, 5000):
         x = torch.randn(2, n, 8)
         assert torch.equal(table(x), plain(x))
@@ -25,14 +31,14 @@ class Interrupted(PositionTable):
 
 
 def test_threads_share_a_table():
-    positions = Interrupted(8)
+    positions = Interrupted(CONFIG)
     for n in (40, 3, 200):
         torch.testing.assert_close(
-            positions(torch.zeros(1, n, 8))[0], sinusoidal_positions(torch.arange(n), 8)
+            positions(torch.zeros(1, n, 8))[0], sinusoidal_positions(torch.arange(n), CONFIG)
         )
 
 
 def test_only_sinusoidal_positions_are_replaced():
-    assert isinstance(tabulated(SinusoidalPositions(8)), PositionTable)
+    assert isinstance(tabulated(SinusoidalPositions(CONFIG)), PositionTable)
     assert tabulated(LearnedPositions(4, 8)) is None
-    assert list(PositionTable(8).state_dict()) == []
+    assert list(PositionTable(CONFIG).state_dict()) == []

@@ -7,12 +7,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtkit.config.model import ModelConfig
 from mtkit.model.positions import (
     LearnedPositions,
     RotaryPositions,
     SinusoidalPositions,
     sinusoidal_positions,
 )
+
+
+def config(d_model=8, **settings):
+    return ModelConfig(d_model=d_model, n_heads=1, **settings)
 
 
 def paper_formula(position, d_model):
@@ -27,27 +32,55 @@ def paper_formula(position, d_model):
 @given(position=st.integers(0, 100_000), half_width=st.integers(1, 64))
 @settings(max_examples=60)
 def test_sinusoidal_positions_are_the_paper_s(position, half_width):
-    (vector,) = sinusoidal_positions(torch.tensor([position]), 2 * half_width)
+    (vector,) = sinusoidal_positions(torch.tensor([position]), config(2 * half_width))
     assert vector.tolist() == pytest.approx(paper_formula(position, 2 * half_width), abs=1e-6)
     assert vector.dtype == torch.float32
 
 
+def fairseq_formula(position, d_model):
+    """`SinusoidalPositionalEmbedding` of fairseq and M2M100: all sines, then all cosines."""
+    half = d_model // 2
+    rates = [math.exp(-math.log(10000) / (half - 1) * i) for i in range(half)]
+    return [math.sin(position * rate) for rate in rates] + [
+        math.cos(position * rate) for rate in rates
+    ]
+
+
+@pytest.mark.parametrize("d_model", [4, 6, 10, 64])
+@pytest.mark.parametrize("offset", [0, 2])
+def test_wavelengths_of_tensor2tensor(d_model, offset):
+    variant = config(d_model, positions="sinusoidal_t2t", position_offset=offset)
+    for position in (0, 1, 7, 1023, 5000):
+        (vector,) = sinusoidal_positions(torch.tensor([position]), variant)
+        expected = fairseq_formula(position + offset, d_model)
+        sines_first = vector.view(-1, 2).T.flatten()
+        assert sines_first.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_offset_moves_the_paper_s_positions():
+    moved = sinusoidal_positions(torch.arange(5), config(position_offset=3))
+    assert torch.equal(moved, sinusoidal_positions(torch.arange(3, 8), config()))
+    for positions in ("learned", "rotary"):
+        with pytest.raises(ValueError, match=f"no effect on {positions} positions"):
+            config(positions=positions, position_offset=2)
+
+
 def test_positions_are_added_at_every_index():
     x = torch.randn(2, 5, 8)
-    added = SinusoidalPositions(8)(x) - x
+    added = SinusoidalPositions(config())(x) - x
     for position in range(5):
         expected = torch.tensor(paper_formula(position, 8)).expand(2, 8)
         torch.testing.assert_close(added[:, position], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_distant_positions():
-    far = SinusoidalPositions(8)(torch.zeros(1, 2, 8), torch.tensor([5000, 5001]))
+    far = SinusoidalPositions(config())(torch.zeros(1, 2, 8), torch.tensor([5000, 5001]))
     assert far[0, 1].tolist() == pytest.approx(paper_formula(5001, 8), abs=1e-6)
 
 
 def test_all_queries_may_share_one_position():
     position = torch.tensor([7])
-    for positions in (SinusoidalPositions(8), LearnedPositions(20, 8)):
+    for positions in (SinusoidalPositions(config()), LearnedPositions(20, 8)):
         one = positions(torch.zeros(1, 1, 8), position)
         torch.testing.assert_close(positions(torch.zeros(3, 4, 8), position), one.expand(3, 4, 8))
         torch.testing.assert_close(positions(torch.zeros(1, 10, 8))[:, 7:8], one)
@@ -56,7 +89,7 @@ def test_all_queries_may_share_one_position():
 
 
 def test_sinusoidal_positions_are_not_saved():
-    positions = SinusoidalPositions(8)
+    positions = SinusoidalPositions(config())
     positions(torch.zeros(1, 3, 8))
     assert list(positions.state_dict()) == []
     assert list(positions.parameters()) == []

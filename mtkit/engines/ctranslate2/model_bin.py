@@ -170,7 +170,7 @@ def n_positions(config: ModelConfig) -> int | None:
     """Return the maximum sequence length of the exported model; None if there is no limit.
 
     Sinusoidal positions are exported as a table, because CTranslate2's own have all sines before
-    all cosines, and the paper's alternate.
+    all cosines, and ours alternate.
     """
     if config.positions == "rotary":
         return None

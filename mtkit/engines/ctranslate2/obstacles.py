@@ -7,7 +7,7 @@ ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swish": "SWISH", "swiglu": "SWIS
 """CTranslate2's names of our activations."""
 NORM_EPSILONS = {"layer": 1e-5, "rms": 1e-6}
 """Epsilon of each type of normalization layer."""
-_POSITIONS = ("sinusoidal", "learned", "rotary")
+_POSITIONS = ("sinusoidal", "sinusoidal_t2t", "learned", "rotary")
 _MAX_BYTES = (1 << 32) - 1
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mtkit.config.model import ModelConfig
-from mtkit.model.positions import RotaryPositions, sinusoidal_positions
+from mtkit.model.positions import RotaryPositions, sinusoidal_positions, wavelength_steps
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 N_SHOWN = 64
@@ -25,7 +25,7 @@ class PositionFacts:
     """Position encoding of a model."""
 
     kind: str
-    """sinusoidal, learned or rotary."""
+    """As `ModelConfig.positions`."""
     n_trained: int
     """Maximum length of a training sequence in tokens."""
     limit: int | None = None
@@ -61,40 +61,40 @@ def position_facts(config: ModelConfig, n_trained: int) -> PositionFacts:
         config: The model.
         n_trained: Maximum length of a training sequence.
     """
-    if config.positions == "sinusoidal":
-        return _sinusoidal(config.d_model, n_trained)
+    if config.has_sinusoids:
+        return _sinusoidal(config, n_trained)
     if config.positions == "rotary":
         return _rotary(config.d_head, n_trained)
     return PositionFacts("learned", n_trained, config.max_positions)
 
 
-def rotation(offset: int, width: int) -> Array:
-    """Return R(k), for which PE(p + k) = R(k) PE(p) at every position p. Shape (width, width).
+def rotation(offset: int, config: ModelConfig) -> Array:
+    """Return R(k), for which PE(p + k) = R(k) PE(p) at every position p. Shape (D, D).
 
-    Each pair of a sine and a cosine is rotated by k / 10000^(2i / width).
+    Pair i of a sine and a cosine is rotated by k / 10000^(2i / D) with the paper's wavelengths.
     """
-    matrix = np.zeros((width, width))
-    for i in range(0, width, 2):
-        angle = offset / 10000.0 ** (i / width)
+    matrix = np.zeros((config.d_model, config.d_model))
+    for i in range(config.d_model // 2):
+        angle = offset / 10000.0 ** (i / wavelength_steps(config))
         cos, sin = math.cos(angle), math.sin(angle)
-        matrix[i : i + 2, i : i + 2] = [[cos, sin], [-sin, cos]]
+        matrix[2 * i : 2 * i + 2, 2 * i : 2 * i + 2] = [[cos, sin], [-sin, cos]]
     return matrix
 
 
-def _sinusoidal(width: int, n_trained: int) -> PositionFacts:
+def _sinusoidal(config: ModelConfig, n_trained: int) -> PositionFacts:
     def encode(positions: Sequence[int]) -> Array:
-        return sinusoidal_positions(torch.tensor(positions), width).double().numpy()
+        return sinusoidal_positions(torch.tensor(positions), config).double().numpy()
 
     first = encode(_STARTS)
     later = np.stack([encode([start + k for k in _OFFSETS]) for start in _STARTS])
     products = np.einsum("pd,pkd->pk", first, later)
-    rotated = np.stack([first @ rotation(k, width).T for k in _OFFSETS], axis=1)
+    rotated = np.stack([first @ rotation(k, config).T for k in _OFFSETS], axis=1)
     beyond = _BEYOND * n_trained
     return PositionFacts(
-        kind="sinusoidal",
+        kind=config.positions,
         n_trained=n_trained,
         vectors=encode(range(N_SHOWN)),
-        wavelengths=_wavelengths(width),
+        wavelengths=_wavelengths(config.d_model // 2, wavelength_steps(config)),
         products=products,
         product_spread=_spread(products),
         distances=np.linalg.norm(later - first[:, None], axis=2),
@@ -128,7 +128,7 @@ def _rotary(width: int, n_trained: int) -> PositionFacts:
         kind="rotary",
         n_trained=n_trained,
         vectors=rotated(unit_K, range(N_SHOWN)),
-        wavelengths=_wavelengths(width),
+        wavelengths=_wavelengths(width // 2, width // 2),
         products=products,
         product_spread=_spread(products),
         norm=float(np.linalg.norm(rotated(unit_K, [0])[0])),
@@ -137,8 +137,8 @@ def _rotary(width: int, n_trained: int) -> PositionFacts:
     )
 
 
-def _wavelengths(width: int) -> tuple[float, float]:
-    return 2 * math.pi, 2 * math.pi * 10000.0 ** ((width - 2) / width)
+def _wavelengths(n_wavelengths: int, n_steps: int) -> tuple[float, float]:
+    return 2 * math.pi, 2 * math.pi * 10000.0 ** ((n_wavelengths - 1) / n_steps)
 
 
 def _spread(products: Array) -> float:

@@ -204,7 +204,7 @@ def position_map(facts: PositionFacts) -> HeatMap | None:
     if facts.vectors is None:
         return None
     width = facts.vectors.shape[1]
-    names = ("sines", "cosines") if facts.kind == "sinusoidal" else ("cosines", "sines")
+    names = ("cosines", "sines") if facts.kind == "rotary" else ("sines", "cosines")
     halves = [*facts.vectors[:, 0::2].T.tolist(), *facts.vectors[:, 1::2].T.tolist()]
     values = [list(row) for row in zip(*halves, strict=True)]
     return signed_map(

@@ -49,7 +49,7 @@ def _positions_figure(facts: RecipeFacts, text: Text) -> "Figure":
     vectors = facts.positions.vectors
     assert vectors is not None
     figure, [[left, right]] = subplots(1, 2, 7.0, 3.2)
-    names = ("sines", "cosines") if facts.positions.kind == "sinusoidal" else ("cosines", "sines")
+    names = ("cosines", "sines") if facts.positions.kind == "rotary" else ("sines", "cosines")
     image = None
     for axes, name, first in (left, names[0], 0), (right, names[1], 1):
         image = axes.imshow(vectors[:, first::2], cmap="PuOr", vmin=-1, vmax=1, aspect="auto")

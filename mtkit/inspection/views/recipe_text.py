@@ -65,7 +65,7 @@ def _positions(facts: PositionFacts) -> Iterator[str]:
     width = facts.vectors.shape[1]
     # Sines alternate with cosines, which look like them, half a wave later.
     columns = 2 * np.linspace(0, width // 2 - 1, min(_N_COLUMNS, width // 2)).round().astype(int)
-    function = "sines" if facts.kind == "sinusoidal" else "cosines"
+    function = "cosines" if facts.kind == "rotary" else "sines"
     yield (
         f"heat map, -1 to 1: positions 0 to {_N_ROWS - 1} (rows), {function} from the shortest to"
         " the longest wavelength (columns)"

@@ -166,4 +166,4 @@ def _set_feed_forward(theirs: Any, sublayer: Any) -> None:
 def _position_table(positions: nn.Module | None, config: ModelConfig) -> np.ndarray:
     if isinstance(positions, LearnedPositions):
         return _array(positions.weight)
-    return _array(sinusoidal_positions(torch.arange(n_positions(config) or 0), config.d_model))
+    return _array(sinusoidal_positions(torch.arange(n_positions(config) or 0), config))

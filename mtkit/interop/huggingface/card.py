@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from mtkit.checkpoint.model_dir import TrainedModel
+from mtkit.interop.huggingface.foreign_files import computes_positions
 from mtkit.interop.huggingface.verify import HuggingFaceVerification
 from mtkit.version import __version__
 
@@ -49,9 +50,9 @@ def _lines(
     yield from ("", "```python", *_snippet(trained), "```", "")
     if config.tags:
         yield from (f"Each source begins with one of the tags {' '.join(config.tags)}.", "")
-    if model.positions == "learned":
-        yield "The trained positions are read by `from_pretrained`, but `save_pretrained` leaves"
-        yield from ("them out.", "")
+    if not computes_positions(model):
+        yield "The table of positions is read by `from_pretrained`, but `save_pretrained` leaves it"
+        yield from ("out.", "")
     yield from _origin(trained)
     yield from _verification(trained, verification)
 

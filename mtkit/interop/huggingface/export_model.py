@@ -24,6 +24,7 @@ from mtkit.interop.huggingface.files import (
     read_object,
 )
 from mtkit.interop.huggingface.foreign_files import (
+    computes_positions,
     export_obstacles,
     generation_tree,
     model_tree,
@@ -93,14 +94,14 @@ def foreign_tensors(trained: TrainedModel) -> dict[str, Tensor]:
     """Return the weights of a model by transformers' names."""
     config = trained.config.model
     plain = split_weights(trained.model)
-    if config.positions == "sinusoidal":
+    if config.has_sinusoids:
         plain = reorder_width(plain, interleaving(config.d_model).argsort())
     plain.setdefault("output_bias", torch.zeros(trained.tokenizer.tgt.vocab_size))
     tensors = {tensor_name(name, config): tensor for name, tensor in plain.items()}
     tensors[OUTPUT_BIAS] = tensors[OUTPUT_BIAS][None]
-    if config.positions == "sinusoidal" and config.norm == "pre":
-        # Pegasus computes the same table, but warns if the file does not have it.
-        table = sinusoidal_positions(torch.arange(config.max_positions), config.d_model)
+    if config.has_sinusoids and not (config.norm == "post" and computes_positions(config)):
+        # Pegasus computes the paper's table too, but warns if the file does not have it.
+        table = sinusoidal_positions(torch.arange(config.max_positions), config)
         table = table[:, interleaving(config.d_model).argsort()]
         tensors |= {SRC_POSITIONS: table, TGT_POSITIONS: table.clone()}
     # Without tying, transformers 5 has three matrices, whatever else is shared.

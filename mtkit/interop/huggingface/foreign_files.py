@@ -3,6 +3,7 @@
 from typing import Any
 
 from mtkit.checkpoint.model_dir import TrainedModel
+from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
 from mtkit.interop.huggingface.settings import ARCHITECTURES
 from mtkit.interop.obstacles import Obstacle
@@ -13,8 +14,13 @@ _MODEL_TYPES = {norm: (kind, name) for kind, (name, norm) in ARCHITECTURES.items
 _SUPPORTED = {
     "norm_type": ("layer",),
     "activation": ("relu", "gelu", "swish"),
-    "positions": ("sinusoidal", "learned"),
+    "positions": ("sinusoidal", "sinusoidal_t2t", "learned"),
 }
+
+
+def computes_positions(config: ModelConfig) -> bool:
+    """Return whether transformers computes a model's positions itself: it has the paper's."""
+    return config.positions == "sinusoidal" and not config.position_offset
 
 
 def export_obstacles(trained: TrainedModel) -> list[Obstacle]:

@@ -70,7 +70,7 @@ def _in_our_layout(
 ) -> PlainWeights:
     if not settings.scales_embeddings:
         plain = without_embedding_scale(plain, model)
-    if model.positions == "sinusoidal":
+    if model.has_sinusoids:
         plain = reorder_width(plain, interleaving(model.d_model))
     if settings.renormalizes:
         for token_id in settings.banned_ids:
@@ -89,9 +89,7 @@ class _TensorReader:
     def complete_config(self) -> ModelConfig:
         """Return the configuration with what only the weights show."""
         settings = self.settings
-        changes: dict[str, Any] = {}
-        if not all(self._is_sinusoidal(name) for name in (SRC_POSITIONS, TGT_POSITIONS)):
-            changes["positions"] = "learned"
+        changes: dict[str, Any] = {"positions": self._positions()}
         if settings.model.tied_embeddings == "inputs" and self._has_two_embeddings():
             changes["tied_embeddings"] = "none"
         has_bias = OUTPUT_BIAS in self.infos and self._has_bias()
@@ -145,20 +143,26 @@ class _TensorReader:
             return None
         return self.weights.get_tensor(name).float().reshape(shape)
 
-    def _is_sinusoidal(self, name: str) -> bool:
-        """Whether positions are the paper's: there is no table, or one of them."""
+    def _positions(self) -> str:
+        """Return the kind of positions: without tables those of the settings."""
+        names = {SRC_POSITIONS, TGT_POSITIONS} & self.infos.keys()
         model = self.settings.model
-        shape = (model.max_positions, model.d_model)
-        if name not in self.infos or self.infos[name].shape != shape or model.d_model % 2:
-            return name not in self.infos
-        table = self.weights.get_tensor(name).float()
-        ours = sinusoidal_positions(torch.arange(len(table)), model.d_model)
-        is_ours = torch.allclose(
-            table[:, interleaving(model.d_model)], ours, rtol=0.0, atol=_TABLE_TOLERANCE
-        )
-        if is_ours:
-            self.unused.discard(name)
-        return is_ours
+        if not names:
+            return model.positions
+        for kind in ("sinusoidal", "sinusoidal_t2t"):
+            formula = model.model_copy(update={"positions": kind})
+            if all(self._is_table(name, formula) for name in names):
+                self.unused -= names
+                return kind
+        return "learned"
+
+    def _is_table(self, name: str, model: ModelConfig) -> bool:
+        """Whether a tensor is the table of a formula."""
+        if self.infos[name].shape != (model.max_positions, model.d_model) or model.d_model % 2:
+            return False
+        table = self.weights.get_tensor(name).float()[:, interleaving(model.d_model)]
+        ours = sinusoidal_positions(torch.arange(len(table)), model)
+        return torch.allclose(table, ours, rtol=0.0, atol=_TABLE_TOLERANCE)
 
     def _has_two_embeddings(self) -> bool:
         """Whether source and target embeddings differ.

@@ -10,7 +10,7 @@ from mtkit.config.search import SearchConfig
 from mtkit.interop.obstacles import Obstacle
 
 MAX_POSITIONS = 1024
-"""Size of the table in which sinusoids are stored; Marian splits no lines below 1,000 tokens."""
+"""Longest line that is not split, with EOS; Marian's own default is 1,000 tokens."""
 
 _ACTIVATIONS = {"relu": "relu", "swish": "swish", "gelu": "gelu"}
 _NEUTRAL: dict[str, tuple[Any, ...]] = {

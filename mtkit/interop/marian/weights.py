@@ -20,7 +20,14 @@ from mtkit.interop.marian.names import (
 )
 from mtkit.interop.marian.npz import NpzFile
 from mtkit.interop.obstacles import Obstacle, list_names
-from mtkit.interop.plain_weights import NEVER, PlainWeights, plain_shapes, without_embedding_scale
+from mtkit.interop.plain_weights import (
+    NEVER,
+    PlainWeights,
+    interleaving,
+    plain_shapes,
+    reorder_width,
+    without_embedding_scale,
+)
 
 _MAX_TRAINED_POSITIONS = 65_536
 
@@ -49,42 +56,27 @@ def read_weights(
     """
     reader = _ArrayReader(file)
     is_trained = POSITIONS in file.names
+    positions = "learned" if is_trained else "sinusoidal_t2t"
     model = model.model_copy(
-        update={"tied_embeddings": _tied_embeddings(file), "positions": "learned"}
+        update={"tied_embeddings": _tied_embeddings(file), "positions": positions}
     )
     if model.tied_embeddings in ("inputs", "all") and vocab_sizes[0] != vocab_sizes[1]:
         text = f"its embeddings are shared, but the vocabularies have {vocab_sizes} tokens"
         return None, [Obstacle(text)]
-    positions = reader.positions(model.d_model) if is_trained else None
-    if positions is not None:
-        model = model.model_copy(update={"max_positions": len(positions)})
+    table = reader.positions(model.d_model) if is_trained else None
+    if table is not None:
+        model = model.model_copy(update={"max_positions": len(table)})
     plain = _read_plain(reader, plain_shapes(model, *vocab_sizes), model)
     reader.finish()
     if reader.obstacles:
         return None, reader.obstacles
-    if positions is None:
-        positions = marian_positions(model.max_positions, model.d_model)
-    plain["src_positions"], plain["tgt_positions"] = positions, positions.clone()
-    if is_trained:
+    if table is None:
+        plain = reorder_width(plain, interleaving(model.d_model))
+    else:
+        plain["src_positions"], plain["tgt_positions"] = table, table.clone()
         # Marian multiplies embeddings by sqrt(d_model) only if it adds sinusoids.
         plain = without_embedding_scale(plain, model)
     return MarianWeights(model, _with_padding(plain)), []
-
-
-def marian_positions(n_positions: int, d_model: int) -> Tensor:
-    """Return the sinusoids that Marian adds: all sines, then all cosines.
-
-    The wavelengths reach exactly 10000 (as in tensor2tensor): their exponents are i / (d/2 - 1),
-    where the paper has i / (d/2).
-
-    Returns:
-        Shape (P, D), float32.
-    """
-    half = d_model // 2
-    exponents_F = torch.arange(half, dtype=torch.float64) / max(half - 1, 1)
-    positions_P = torch.arange(n_positions, dtype=torch.float64)
-    angles_PF = positions_P[:, None] * torch.exp(-math.log(10000.0) * exponents_F)
-    return torch.cat((angles_PF.sin(), angles_PF.cos()), dim=1).float()
 
 
 def _tied_embeddings(file: NpzFile) -> str:

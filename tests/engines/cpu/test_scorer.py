@@ -25,7 +25,12 @@ VARIANTS = [
     {},
     {"norm": "pre", "norm_type": "rms", "activation": "swiglu", "positions": "rotary"},
     {"activation": "gelu", "positions": "learned", "tied_embeddings": "none"},
-    {"activation": "swish", "output_bias": True},
+    {
+        "activation": "swish",
+        "output_bias": True,
+        "positions": "sinusoidal_t2t",
+        "position_offset": 2,
+    },
 ]
 
 

@@ -9,15 +9,17 @@ from mtkit.inspection.recipe.positions import position_facts, rotation
 WIDTH = 24
 
 
-def encode(position):
-    i = np.arange(0, WIDTH, 2)
-    angles = position / 10000 ** (i / WIDTH)
+CONFIG = ModelConfig(d_model=WIDTH, n_heads=2)
+
+
+def encode(position, exponents=np.arange(0, WIDTH, 2) / WIDTH):
+    angles = position / 10000**exponents
     return np.stack([np.sin(angles), np.cos(angles)], axis=1).reshape(-1)
 
 
 @pytest.fixture(scope="module")
 def sinusoidal():
-    return position_facts(ModelConfig(d_model=WIDTH, n_heads=2), n_trained=30)
+    return position_facts(CONFIG, n_trained=30)
 
 
 def test_the_heat_map_shows_the_paper_s_vectors(sinusoidal):
@@ -39,7 +41,7 @@ def test_products_and_distances_depend_on_the_offset_alone(sinusoidal):
 
 @pytest.mark.parametrize(("position", "offset"), [(0, 1), (7, 5), (123, 64), (4000, 17)])
 def test_a_later_vector_is_a_fixed_rotation(position, offset):
-    matrix = rotation(offset, WIDTH)
+    matrix = rotation(offset, CONFIG)
     np.testing.assert_allclose(matrix @ encode(position), encode(position + offset), atol=1e-9)
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(WIDTH), atol=1e-12)
 
@@ -52,6 +54,17 @@ def test_rotation_norm_and_positions_past_the_training_lengths(sinusoidal):
     shortest, longest = sinusoidal.wavelengths
     assert shortest == pytest.approx(2 * np.pi)
     assert longest == pytest.approx(2 * np.pi * 10000 ** ((WIDTH - 2) / WIDTH))
+
+
+def test_wavelengths_of_tensor2tensor():
+    settings = {"positions": "sinusoidal_t2t", "position_offset": 2}
+    facts = position_facts(CONFIG.model_copy(update=settings), n_trained=30)
+    exponents = np.arange(WIDTH // 2) / (WIDTH // 2 - 1)
+    expected = np.stack([encode(position, exponents) for position in range(2, 66)])
+    assert facts.vectors is not None and facts.wavelengths is not None
+    np.testing.assert_allclose(facts.vectors, expected, atol=1e-6)
+    assert facts.wavelengths[1] == pytest.approx(2 * np.pi * 10000)
+    assert facts.rotation_error is not None and facts.rotation_error < 1e-6
 
 
 def test_rotary_scores_depend_on_the_offset_alone():

@@ -53,8 +53,14 @@ def test_log_probs_of_every_kind_are_ours(
     assert largest_difference(trained, tmp_path, random_rows, forced_log_probs) < 1e-4
 
 
-def test_swish_and_output_bias(make_trained, tmp_path, random_rows, forced_log_probs):
-    trained = make_trained(activation="swish", output_bias=True, max_length=60)
+def test_variants_of_imported_models(make_trained, tmp_path, random_rows, forced_log_probs):
+    trained = make_trained(
+        activation="swish",
+        output_bias=True,
+        positions="sinusoidal_t2t",
+        position_offset=2,
+        max_length=60,
+    )
     assert trained.model.output_bias.std() > 0.1
     assert largest_difference(trained, tmp_path, random_rows, forced_log_probs) < 1e-4
 

@@ -23,7 +23,7 @@ VARIANTS = [
     {},
     {"norm": "pre", "activation": "gelu"},
     {"tied_embeddings": "inputs", "activation": "swish", "d_model": 24, "n_heads": 3},
-    {"tied_embeddings": "output", "output_bias": True},
+    {"tied_embeddings": "output", "output_bias": True, "positions": "sinusoidal_t2t"},
     {"tied_embeddings": "none", "positions": "learned", "max_positions": 64},
     {"norm": "pre", "tied_embeddings": "none", "output_bias": True, "positions": "learned"},
     {"norm": "pre", "tied_embeddings": "output"},
@@ -167,7 +167,7 @@ def test_all_obstacles_are_named_at_once(make_trained, separate_tokenizer, tmp_p
     for part in (
         "model.norm_type is rms; transformers has layer",
         "model.activation is swiglu; transformers has relu, gelu, swish",
-        "model.positions is rotary; transformers has sinusoidal, learned",
+        "model.positions is rotary; transformers has sinusoidal, sinusoidal_t2t, learned",
         "model.norm is pre, and each side has its own vocabulary",
     ):
         assert part in caught.value.message
