@@ -48,7 +48,7 @@ def choose_dtype(precision: SearchPrecision, device: torch.device) -> torch.dtyp
     if precision == "auto":
         return (
             torch.bfloat16
-            if device.type == "cuda" and torch.cuda.is_bf16_supported()
+            if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
             else torch.float32
         )
     if precision == "fp16" and device.type != "cuda":
@@ -66,8 +66,8 @@ def _warn_of_slow_cpu(precision: SearchPrecision) -> None:
     """
     if cpu_flags() and precision == "bf16" and not cpu_has_bf16():
         logger.warning(
-            "this processor lacks bf16 instructions (AVX512-BF16 or AMX), "
-            "so bf16 is slower than float32"
+            "this processor lacks bf16 instructions (AVX512-BF16 or AMX): bf16 is emulated, many "
+            "times slower than float32; precision auto would choose float32"
         )
     if cpu_flags() and precision == "int8" and not cpu_has_int8():
         logger.warning(

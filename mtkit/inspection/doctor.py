@@ -144,7 +144,7 @@ def _bf16(machine: Machine) -> str:
     if cpu_has_bf16():
         return "yes, in hardware"
     return (
-        "no: slower than float32 on this processor"
+        "no: emulated, many times slower than float32"
         if cpu_flags()
         else "unknown: this system does not list the processor's instructions"
     )

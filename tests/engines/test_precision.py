@@ -13,7 +13,10 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
 
 @pytest.mark.parametrize(("has_bf16", "name"), [(True, "bf16"), (False, "float32")])
 def test_resolved_auto_precision_has_a_name(monkeypatch, has_bf16, name):
-    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: has_bf16)
+    def is_bf16_supported(including_emulation: bool = True) -> bool:
+        return has_bf16 or including_emulation
+
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", is_bf16_supported)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"GPU number {device.index}")
     assert describe_placement("auto", GPU) == f"{name} on GPU number 1"
     assert describe_placement("fp16", GPU) == "fp16 on GPU number 1"
