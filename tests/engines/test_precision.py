@@ -1,12 +1,15 @@
 import pytest
 import torch
 
+from mtkit.engines.make_scorer import make_scorer
 from mtkit.engines.precision import (
     _warn_of_slow_cpu,
     choose_dtype,
     describe_placement,
     precision_name,
 )
+from mtkit.search.ensemble_scorer import EnsembleScorer
+from tests.search.test_ensemble_scorer import SPECIAL, make_models
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
 
@@ -36,3 +39,12 @@ def test_missing_precision_support_is_logged_once(monkeypatch, caplog, flags, n_
         choose_dtype(precision, CPU)
     _warn_of_slow_cpu.cache_clear()
     assert len(caplog.records) == n_warnings
+
+
+def test_bf16_without_onednn_takes_the_plain_path_with_a_warning(monkeypatch, caplog):
+    monkeypatch.setattr("mtkit.engines.cpu.scorer.can_pack", lambda weight: False)
+    [model] = make_models((1,))
+    scorer = make_scorer([model.to(torch.bfloat16)], SPECIAL, SPECIAL)
+    assert type(scorer) is EnsembleScorer
+    [record] = caplog.records
+    assert "plain model, which is slower: oneDNN is not in this build" in record.getMessage()

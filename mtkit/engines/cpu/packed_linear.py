@@ -147,12 +147,15 @@ def _prepack(engine: str, quantized: Tensor, bias: Tensor | None) -> torch.Scrip
 
 
 def can_pack(weight: Tensor) -> bool:
-    """Return whether a weight can be packed: on a CPU, in float32 or bf16, with oneDNN."""
-    return (
-        _has_onednn
-        and weight.device.type == "cpu"
-        and weight.dtype in (torch.float32, torch.bfloat16)
-    )
+    """Return whether a weight can be packed: on a CPU, with oneDNN, in float32 or bf16.
+
+    For bf16, oneDNN needs a processor with AVX-512 or AVX-NE-CONVERT.
+    """
+    if not _has_onednn or weight.device.type != "cpu":
+        return False
+    if weight.dtype == torch.bfloat16:
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return weight.dtype == torch.float32
 
 
 def can_quantize() -> bool:

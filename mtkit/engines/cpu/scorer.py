@@ -62,7 +62,10 @@ class CpuScorer(EnsembleScorer):
         by_row: bool = False,
     ) -> None:
         if not all(can_pack(model.output_weight) for model in models):
-            raise UnsupportedModelError("this build of PyTorch has no oneDNN")
+            raise UnsupportedModelError(
+                "oneDNN is not in this build of PyTorch, or does not support "
+                f"{models[0].output_weight.dtype} on this processor"
+            )
         self._make = partial(Int8Linear, by_row=by_row) if int8 else OneDnnLinear
         copies = [packed_copy(model, self._make) for model in models]
         super().__init__(copies, src_special, tgt_special, heads, shortlist)

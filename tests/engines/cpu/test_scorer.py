@@ -9,18 +9,15 @@ from torch import nn
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cpu.packed_cache import PackedCache
 from mtkit.engines.cpu.packed_decoder import PackedDecoder
-from mtkit.engines.cpu.packed_linear import can_quantize
 from mtkit.engines.cpu.scorer import CpuScorer
 from mtkit.engines.make_scorer import make_scorer
 from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.model.layers import FeedForward
 from mtkit.search.beam import beam_search
 from mtkit.search.ensemble_scorer import EnsembleScorer
+from tests.engines.marks import needs_bf16, needs_int8
 from tests.search.test_ensemble_scorer import SOURCES, SPECIAL, make_models
 
-needs_int8 = pytest.mark.skipif(
-    not can_quantize(), reason="this build of torch multiplies no 8-bit integers"
-)
 VARIANTS = [
     {},
     {"norm": "pre", "norm_type": "rms", "activation": "swiglu", "positions": "rotary"},
@@ -35,7 +32,14 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-@pytest.mark.parametrize("precision", ["float32", "bf16", pytest.param("int8", marks=needs_int8)])
+@pytest.mark.parametrize(
+    "precision",
+    [
+        "float32",
+        pytest.param("bf16", marks=needs_bf16),
+        pytest.param("int8", marks=needs_int8),
+    ],
+)
 def test_models_are_not_modified(variant, precision):
     models = make_models((1, 2), **variant)
     if precision == "bf16":
