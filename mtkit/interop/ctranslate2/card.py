@@ -1,6 +1,7 @@
 """Model card of an exported model."""
 
 from mtkit.engines.ctranslate2.exported_dir import ExportConfig, Verification
+from mtkit.interop.model_card import describe_transformer
 
 
 def model_card(config: ExportConfig, weights: str, n_bytes: int) -> str:
@@ -11,17 +12,12 @@ def model_card(config: ExportConfig, weights: str, n_bytes: int) -> str:
         weights: Description of the weights file.
         n_bytes: Its size.
     """
-    ours, model = config.model, config.model.model
+    ours = config.model
     versions = ", ".join(f"{name} {version}" for name, version in config.made_with.items())
-    layers = (
-        f"{model.n_encoder_layers} encoder and {model.n_decoder_layers} decoder layers, width "
-        f"{model.d_model}, {model.n_heads} heads"
-    )
-    transformer = f"{layers}, {model.norm}-norm, {model.activation}, {model.positions} positions"
     lines = [
         f"# Translation from {ours.src_lang} to {ours.tgt_lang}, for CTranslate2",
         "",
-        f"- Transformer: {transformer}; {config.n_parameters:,} parameters",
+        f"- Transformer: {describe_transformer(ours.model)}; {config.n_parameters:,} parameters",
         f"- `model.bin`: {config.quantization}, {weights}; {n_bytes / 1e6:,.1f} MB",
         f"- Exported: {config.made_at}, with {versions}",
     ]

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.interop.huggingface.foreign_files import computes_positions
 from mtkit.interop.huggingface.verify import HuggingFaceVerification
+from mtkit.interop.model_card import (
+    count_parameters,
+    describe_transformer,
+    front_matter,
+    hub_fields,
+    origin_lines,
+)
 from mtkit.version import __version__
-
-CARD_NAME = "README.md"
-_SCORES = {"bleu": "BLEU", "chrf": "chrF", "loss": "loss"}
 
 
 def model_card(
@@ -23,37 +27,22 @@ def model_card(
         license_name: License of the model, if known.
         verification: Comparison with the original, if there is one.
     """
-    return "\n".join(_lines(trained, license_name, verification)) + "\n"
+    fields = hub_fields(trained.config, "transformers", license_name)
+    return front_matter(fields) + "\n".join(["", *_lines(trained, verification)]) + "\n"
 
 
-def _lines(
-    trained: TrainedModel,
-    license_name: str | None,
-    verification: HuggingFaceVerification | None,
-) -> Iterator[str]:
-    config, model = trained.config, trained.config.model
-    yield from ("---", "language:", f"- {config.src_lang}", f"- {config.tgt_lang}")
-    if license_name is not None:
-        yield f"license: {license_name}"
-    yield from ("library_name: transformers", "pipeline_tag: translation", "tags:")
-    yield from ("- translation", "- mtkit", "---", "")
+def _lines(trained: TrainedModel, verification: HuggingFaceVerification | None) -> Iterator[str]:
+    config = trained.config
     yield from (f"# Translation from {config.src_lang} to {config.tgt_lang}", "")
-    n_parameters = sum(parameter.numel() for parameter in trained.model.parameters())
-    yield (
-        f"A Transformer with {model.n_encoder_layers} encoder and {model.n_decoder_layers} decoder "
-        f"layers, width {model.d_model}, {model.n_heads} heads,"
-    )
-    yield (
-        f"{model.norm}-norm, {model.activation}, {model.positions} positions; {n_parameters:,} "
-        f"parameters. Exported with mtkit {__version__}."
-    )
+    yield f"A Transformer with {describe_transformer(config.model)};"
+    yield f"{count_parameters(trained):,} parameters. Exported with mtkit {__version__}."
     yield from ("", "```python", *_snippet(trained), "```", "")
     if config.tags:
         yield from (f"Each source begins with one of the tags {' '.join(config.tags)}.", "")
-    if not computes_positions(model):
+    if not computes_positions(config.model):
         yield "The table of positions is read by `from_pretrained`, but `save_pretrained` leaves it"
         yield from ("out.", "")
-    yield from _origin(trained)
+    yield from origin_lines(config)
     yield from _verification(trained, verification)
 
 
@@ -67,25 +56,6 @@ def _snippet(trained: TrainedModel) -> Iterator[str]:
     yield f'batch = tokenizer(["{tag}..."], return_tensors="pt", padding=True)'
     yield "ids = model.generate(**batch)"
     yield "print(tokenizer.batch_decode(ids, skip_special_tokens=True))"
-
-
-def _origin(trained: TrainedModel) -> Iterator[str]:
-    history, origin = trained.config.history, trained.config.origin
-    if history is not None:
-        yield from ("## Training", "")
-        pairs = "" if history.n_pairs is None else f" on {history.n_pairs:,} sentence pairs"
-        steps = " + ".join(f"{step:,}" for step in history.steps)
-        yield f"- Weights of step {steps}{pairs}; seed {history.seed}"
-        if history.data_signature is not None:
-            yield f"- Signature of the training data: `{history.data_signature}`"
-        for name, value in history.scores.items():
-            yield f"- Validation {_SCORES.get(name, name)}: {value:.2f}"
-        yield ""
-    if origin is not None:
-        yield from (
-            f"Imported from {origin.name} ({origin.architecture} of {origin.program}).",
-            "",
-        )
 
 
 def _verification(

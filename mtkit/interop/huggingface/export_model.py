@@ -10,7 +10,7 @@ from torch import Tensor
 from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
 from mtkit.checkpoint.weights import save_tensors
 from mtkit.errors import MtkitError
-from mtkit.interop.huggingface.card import CARD_NAME, model_card
+from mtkit.interop.huggingface.card import model_card
 from mtkit.interop.huggingface.files import (
     CONFIG_NAME,
     GENERATION_NAME,
@@ -42,6 +42,7 @@ from mtkit.interop.huggingface.names import (
     tensor_name,
 )
 from mtkit.interop.huggingface.verify import HuggingFaceVerification, require_transformers, verify
+from mtkit.interop.model_card import CARD_NAME
 from mtkit.interop.obstacles import refuse
 from mtkit.interop.plain_weights import interleaving, reorder_width, split_weights
 from mtkit.io.atomic import atomic_dir
