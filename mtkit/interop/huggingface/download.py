@@ -1,16 +1,13 @@
 """Models on the Hugging Face hub, downloaded only if that was asked for."""
 
-import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from mtkit.errors import MtkitError
+from mtkit.interop.hub import download_files, is_hub_name
 from mtkit.interop.huggingface.files import CONFIG_NAME
 from mtkit.interop.huggingface.weight_files import choose_files
-
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @contextmanager
@@ -34,7 +31,7 @@ def fetched_model(
         return
     path = Path(source)
     if not path.is_dir():
-        is_name = _HUB_NAME.fullmatch(source) and not path.exists()
+        is_name = is_hub_name(source) and not path.exists()
         raise MtkitError(
             f"`{source}`: no such directory",
             "if it is the name of a model on the Hugging Face hub, give --download"
@@ -45,28 +42,7 @@ def fetched_model(
 
 
 def _download(name: str, revision: str | None, *, allow_pickle: bool) -> Path:
-    if not _HUB_NAME.fullmatch(name):
-        raise MtkitError(
-            f"`{name}`: not the name of a model on the hub",
-            "names look like Helsinki-NLP/opus-mt-ko-en; for a directory, leave out --download",
-        )
-    import huggingface_hub
-    from huggingface_hub.utils import disable_progress_bars
+    def choose(present: set[str]) -> set[str]:
+        return {CONFIG_NAME, *choose_files(present, allow_pickle=allow_pickle)}
 
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-    try:
-        info = huggingface_hub.HfApi().model_info(name, revision=revision)
-        names = {file.rfilename for file in info.siblings or ()}
-        chosen = choose_files(names, allow_pickle=allow_pickle)
-        paths = [
-            Path(huggingface_hub.hf_hub_download(name, file, revision=info.sha))
-            for file in sorted({CONFIG_NAME, *chosen})
-        ]
-        return paths[0].parent
-    except Exception as exc:  # of several packages: huggingface_hub, httpx, ...
-        reason = " ".join(str(exc).split())[:200] or type(exc).__name__
-        raise MtkitError(
-            f"`{name}`: cannot be downloaded: {reason}",
-            "check name and network, or download the model yourself and give its directory",
-        ) from exc
+    return download_files(name, revision, choose)[CONFIG_NAME].parent

@@ -4,8 +4,6 @@ import hashlib
 import json
 import pickle
 import shutil
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -258,79 +256,9 @@ def test_the_origin_is_recorded(original, tmp_path):
     assert origin.architecture == "MarianMTModel" and origin.name == original.name
 
 
-class _Hub(BaseHTTPRequestHandler):
-    """Answers like the hub for one model."""
-
-    folder: Path
-    commit = "0" * 40
-
-    def do_GET(self):
-        """Answer."""
-        self._answer(with_body=True)
-
-    def do_HEAD(self):
-        """Answer."""
-        self._answer(with_body=False)
-
-    def _answer(self, with_body):
-        path = self.path.partition("?")[0]
-        if path.startswith("/api/models/"):
-            files = sorted(one.name for one in self.folder.iterdir())
-            tree = {
-                "id": "me/opus",
-                "sha": self.commit,
-                "siblings": [{"rfilename": n} for n in files],
-            }
-            body, tag = json.dumps(tree).encode(), "api"
-        elif (file := self.folder / path.rpartition("/")[2]).is_file() and "/resolve/" in path:
-            body = file.read_bytes()
-            tag = hashlib.sha1(body).hexdigest()
-        else:
-            self.send_error(404)
-            return
-        self.send_response(200)
-        for name, value in (
-            ("Content-Length", len(body)),
-            ("Content-Type", "application/json"),
-            ("X-Repo-Commit", self.commit),
-            ("ETag", f'"{tag}"'),
-        ):
-            self.send_header(name, str(value))
-        self.end_headers()
-        if with_body:
-            self.wfile.write(body)
-
-    def log_message(self, format, *args):
-        """Say nothing."""
-
-
-@pytest.fixture
-def hub(original, monkeypatch, tmp_path):
-    """A stand-in for the hub on this machine."""
-    import huggingface_hub
-    from huggingface_hub import constants
-
-    handler = type("Hub", (_Hub,), {"folder": original})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_address[1]}"
-    monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(
-        constants,
-        "HUGGINGFACE_CO_URL_TEMPLATE",
-        address + "/{repo_id}/resolve/{revision}/{filename}",
-    )
-    yield huggingface_hub
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_model_of_the_hub_is_downloaded_if_asked_for(hub, mtkit, tmp_path, monkeypatch):
+def test_a_model_of_the_hub_is_downloaded_if_asked_for(hub, original, mtkit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    hub.models["me/opus"] = {path.name: path.read_bytes() for path in original.iterdir()}
     outcome = mtkit("import", "huggingface", "me/opus", "out")
     assert outcome.status == 1
     assert outcome.err.endswith("give --download\n")
