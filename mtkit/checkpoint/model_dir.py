@@ -4,6 +4,7 @@ config.json            format version, languages, tags, dimensions, search defau
 model.safetensors      weights
 tokenizer/             SentencePiece models
 shortlist.safetensors  shortlist, if `mtkit shortlist` made one
+manifest.json          hashes of these files, if `mtkit push` or `mtkit pull` wrote the directory
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from mtkit.config.search import SearchConfig
 from mtkit.config.section import PositiveFloat, PositiveInt, Section
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_dir
-from mtkit.io.find_model import CONFIG_NAME, SHORTLIST_NAME, refuse_no_model
+from mtkit.io.find_model import CONFIG_NAME, SHORTLIST_NAME, WEIGHTS_NAME, refuse_no_model
 from mtkit.io.safetensors_header import read_header
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 from mtkit.model.transformer import Transformer
@@ -32,7 +33,6 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 _MIN_COMMON_SHARE = 0.25
 """Share of the training lines from which a number of sentences per line is common enough to be
 translated together."""
-WEIGHTS_NAME = "model.safetensors"
 
 
 class TrainingLineStatistics(Section):
@@ -176,10 +176,12 @@ def refuse_foreign_dir(path: Path) -> None:
     Raises:
         MtkitError: The directory contains files that are not part of a model directory.
     """
+    from mtkit.io.build_manifest import MANIFEST_NAME
+
     if path.is_dir() and (
         foreign := sorted(
             {entry.name for entry in path.iterdir()}
-            - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_DIR_NAME, SHORTLIST_NAME}
+            - {CONFIG_NAME, WEIGHTS_NAME, TOKENIZER_DIR_NAME, SHORTLIST_NAME, MANIFEST_NAME}
         )
     ):
         raise MtkitError(
@@ -211,12 +213,17 @@ def with_history(trained: TrainedModel, history: TrainingHistory) -> TrainedMode
 def load_model_dir(path: Path, device: torch.device | str = "cpu") -> TrainedModel:
     """Load a model directory, which may come from an untrusted source.
 
-    Sizes are checked before memory is allocated, and no code is run. Other files are ignored.
+    Sizes are checked before memory is allocated, and no code is run. Files are compared with the
+    manifest if there is one. Other files are ignored.
 
     Raises:
-        MtkitError: It is missing, incomplete, damaged or of a newer format.
+        MtkitError: It is missing, incomplete, damaged, changed or of a newer format.
     """
+    # Not needed to define a Translator.
+    from mtkit.checkpoint.model_manifest import check_model_manifest
+
     trained = load_without_weights(path)
+    check_model_manifest(path)
     read_weights(path / WEIGHTS_NAME, trained.model, device)
     trained.model.eval()
     return trained

@@ -87,11 +87,14 @@ def shortlist(files: PathOptions, settings: ShortlistOptions) -> None:
     model_parts = [model_dir / name for name in sorted(MODEL_NAMES - {SHORTLIST_NAME})]
     refuse_overwriting([path], [*paths, *store_dirs, *model_parts], own=model_dir)
     tokenizer = Tokenizer.load(model_dir / TOKENIZER_DIR_NAME)
+    from mtkit.checkpoint.model_manifest import update_manifest
     from mtkit.search.shortlist.build import make_shortlist
 
     with _token_store(paths, tokenizer) as store:
         made = make_shortlist(store, tokenizer, ShortlistConfig(**vars(settings)))
     made.save(path)
+    if path.resolve() == (model_dir / SHORTLIST_NAME).resolve():
+        update_manifest(model_dir, SHORTLIST_NAME)
     n_mean = made.candidates.shape[1]
     print(
         f"{path}: up to {n_mean:,} candidates for each of {len(made.candidates):,} source subwords,"

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,24 @@ def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
         manifest: Entries to write, in addition to size and SHA-256 of each file and a checksum of
             all.
     """
-    files = {
-        path.name: {"size": path.stat().st_size, "sha256": sha256_file(path)}
-        for path in sorted(directory.iterdir())
+    files = {path.name: path for path in sorted(directory.iterdir())}
+    (directory / MANIFEST_NAME).write_text(manifest_text(files, manifest), encoding="utf-8")
+
+
+def manifest_text(files: Mapping[str, Path], manifest: dict[str, Any]) -> str:
+    """Return the text of a manifest.
+
+    Args:
+        files: The files by their names in the manifest.
+        manifest: See `write_manifest`.
+    """
+    records = {
+        name: {"size": path.stat().st_size, "sha256": sha256_file(path)}
+        for name, path in files.items()
     }
-    tree = manifest | {"files": files}
+    tree = manifest | {"files": records}
     text = json.dumps(tree | {"checksum": content_hash(tree)}, indent=2, ensure_ascii=False)
-    (directory / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
+    return text + "\n"
 
 
 def read_manifest(directory: Path) -> dict[str, Any] | None:

@@ -2,21 +2,29 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from mtkit.errors import MtkitError
 from mtkit.io.paths import is_recipe_name
 
 CONFIG_NAME = "config.json"
 """Configuration in every model directory, exported or not."""
+WEIGHTS_NAME = "model.safetensors"
+"""Weights of a model directory."""
 SHORTLIST_NAME = "shortlist.safetensors"
 """Default name of a shortlist in a model directory."""
 _MAX_CONFIG_BYTES = 1 << 20
 _HUGGING_FACE = "a Hugging Face model"
 _IMPORTABLE = tuple(f"{_HUGGING_FACE} ({kind})" for kind in ("marian", "pegasus"))
 _MARIAN = "a Marian model"
-_WEIGHTS_NAMES = ("model.safetensors", "model.bin")
-MODEL_NAMES = frozenset({CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, "mtkit.json"})
-"""Files and directories of a model directory, exported or not, that affect translation."""
+_WEIGHTS_NAMES = (WEIGHTS_NAME, "model.bin")
+MODEL_NAMES = frozenset(
+    {
+        *(CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, "mtkit.json"),
+        *("manifest.json", "README.md"),
+    }
+)
+"""Files and directories of a model directory, exported or not, that belong to the model."""
 CHECKPOINTS_NAME = "checkpoints"
 RUN_NAMES = frozenset(
     {
@@ -36,6 +44,11 @@ def is_model_dir(path: Path) -> bool:
     return (path / CONFIG_NAME).is_file() and any(
         (path / name).is_file() for name in _WEIGHTS_NAMES
     )
+
+
+def weights_path(model_dir: Path) -> Path:
+    """Return the weights file of a model directory, exported or not."""
+    return next(path for name in _WEIGHTS_NAMES if (path := model_dir / name).is_file())
 
 
 def refuse_no_model(path: Path) -> None:
@@ -128,6 +141,31 @@ def refuse_foreign_model(path: Path) -> None:
             f"`{path}`: {maker}, which mtkit cannot read",
             "give a directory that `mtkit train`, `mtkit average` or `mtkit export` wrote, or use "
             "the program that this model is for",
+        )
+
+
+def refuse_other_format(
+    path: Path, out_dir: Path, importer: Literal["huggingface", "marian"]
+) -> None:
+    """Refuse to import a model that the other `mtkit import` command is for.
+
+    Args:
+        path: The model.
+        out_dir: Directory to write, for the hint.
+        importer: The command that was called.
+    Raises:
+        MtkitError: It is a model for the other command.
+    """
+    maker = foreign_model(path) or ""
+    if importer == "marian" and maker.startswith(_HUGGING_FACE):
+        raise MtkitError(
+            f"`{path}`: {maker}, not a Marian model",
+            f"mtkit import huggingface {path} {out_dir}",
+        )
+    if importer == "huggingface" and (maker.startswith(_MARIAN) or path.suffix == ".npz"):
+        raise MtkitError(
+            f"`{path}`: {maker or _MARIAN}, not a Hugging Face model",
+            f"mtkit import marian {path} {out_dir} --src-lang SRC --tgt-lang TGT",
         )
 
 

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mtkit.checkpoint.model_dir import WEIGHTS_NAME as MODEL_WEIGHTS_NAME
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.dump import write_yaml
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
+from mtkit.io.find_model import WEIGHTS_NAME
 from mtkit.io.logs import get_logger
 from mtkit.io.text import sha256_file
 from mtkit.training.setup import TrainingData
@@ -129,7 +129,7 @@ def _initial_weights_hash(run: RunDir, model_dir: Path | None) -> str | None:
     """
     if model_dir is None:
         return None
-    path = model_dir / MODEL_WEIGHTS_NAME
+    path = model_dir / WEIGHTS_NAME
     return sha256_file(path) if path.exists() else (_known_identity(run) or {}).get(_INIT_FROM)
 
 
