@@ -1,7 +1,7 @@
 """`mtkit evaluate`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,7 @@ from mtkit.cli.common.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from mtkit.evaluation.comparison import Comparison
+    from mtkit.evaluation.score import Scores
     from mtkit.translation.translator import Translator
 
 
@@ -71,9 +72,11 @@ def evaluate(
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.evaluation.comparison import System, compare_systems
     from mtkit.evaluation.metrics import check_counts
+    from mtkit.evaluation.report import to_json
     from mtkit.evaluation.resampling import Resampling
     from mtkit.evaluation.scorer_command import parse_scorers
     from mtkit.evaluation.segment_differences import segment_table
+    from mtkit.io.logs import get_logger
     from mtkit.io.paths import display_name
     from mtkit.io.text import read_lines, write_lines
 
@@ -99,6 +102,10 @@ def evaluate(
     else:
         assert src is not None
         check_counts(len(src), references, "lines to translate")
+        if len(model_dirs) > 1:
+            get_logger(__name__).info(
+                "an ensemble of %d models; `mtkit compare` evaluates each", len(model_dirs)
+            )
         translator = model_options.load(model_dirs)
         tokenize = tokenize or choose_tokenizer(options, names, translator.config.tgt_lang)
         if options.robustness:
@@ -119,21 +126,46 @@ def evaluate(
     )
     if options.segment_scores_path is not None:
         write_lines(options.segment_scores_path, segment_table(comparison))
-    print(_report(comparison, references, options))
+    if options.as_json:
+        print(to_json(_scores(comparison, references), _describe_inputs(inputs, model_options)))
+    else:
+        print(_report(comparison, references, options))
 
 
 def _report(
     comparison: "Comparison", references: list[list[str]], options: EvaluationOptions
 ) -> str:
     from mtkit.evaluation.comparison_report import Report, to_tables
-    from mtkit.evaluation.report import to_json, to_text
-    from mtkit.evaluation.score import Scores
+    from mtkit.evaluation.report import to_text
 
     if options.form != "text":
         return to_tables(Report(comparison, references), options.form)
+    return to_text(_scores(comparison, references))
+
+
+def _scores(comparison: "Comparison", references: list[list[str]]) -> "Scores":
+    from mtkit.evaluation.score import Scores
+
     by_metric = {key: runs.score for key, runs in comparison.systems[0].scores.items()}
-    scores = Scores(by_metric, len(references[0]))
-    return to_json(scores) if options.as_json else to_text(scores)
+    return Scores(by_metric, len(references[0]))
+
+
+def _describe_inputs(inputs: InputOptions, model_options: ModelOptions) -> dict[str, Any]:
+    """Return what was evaluated, so that scores are not taken for those of another model."""
+    from mtkit.io.find_model import weights_path
+    from mtkit.io.paths import display_name
+    from mtkit.io.text import sha256_file
+
+    return {
+        "references": list(map(display_name, inputs.reference_paths)),
+        "src": inputs.src_path and display_name(inputs.src_path),
+        "translations": inputs.hypothesis_path and display_name(inputs.hypothesis_path),
+        "models": [
+            {"path": str(path), "weights_sha256": sha256_file(weights_path(path))}
+            for path in inputs.model_dirs or []
+        ],
+        "search": model_options.search,
+    }
 
 
 def _check_options(

@@ -34,12 +34,16 @@ def to_text(scores: Scores) -> str:
     return "\n".join(align(rows, right=(1,), gap=" "))
 
 
-def to_json(scores: Scores) -> str:
+def to_json(scores: Scores, inputs: dict[str, Any]) -> str:
     """Return a JSON object: n_segments, and each metric with name, value, signature and detail.
 
     Values are not rounded.
+
+    Args:
+        scores: The scores.
+        inputs: What was evaluated: files, models and search settings.
     """
-    return json.dumps(_as_dict(scores), ensure_ascii=False, indent=2)
+    return json.dumps(_as_dict(scores) | {"inputs": inputs}, ensure_ascii=False, indent=2)
 
 
 def robustness_to_tables(clean: Scores, altered: Sequence[AlteredScores], form: TableFormat) -> str:

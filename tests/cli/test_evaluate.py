@@ -91,6 +91,13 @@ def test_json_contains_every_requested_metric(mtkit, files):
         sacrebleu.corpus_chrf(HYPOTHESES, [REFERENCES, HYPOTHESES]).score
     )
     assert "nrefs:2" in scores["ter"]["signature"]
+    assert scores["inputs"] == {
+        "references": [str(files / "ref1"), str(files / "ref2")],
+        "src": None,
+        "translations": "stdin",
+        "models": [],
+        "search": {},
+    }
 
 
 def test_every_metric_can_be_requested():

@@ -191,6 +191,18 @@ def test_words_of_a_text_without_quotes_are_put_together(mtkit):
     )
 
 
+def test_two_systems_to_evaluate_are_to_be_compared(mtkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.en", "b.en"):
+        (tmp_path / name).touch()
+    outcome = mtkit("evaluate", "a.en", "b.en", "-r", "ref.en")
+    assert hint(outcome) == "to compare systems: mtkit compare a.en b.en -r REFERENCE"
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    outcome = mtkit("evaluate", "a", "b", "-r", "ref.en")
+    assert hint(outcome) == "to compare systems: mtkit compare -m a -m b -r REFERENCE -s SRC"
+
+
 def test_a_mistyped_path_is_not_taken_for_a_text(mtkit):
     assert (
         mtkit("translate", "data/new.ko", "-m", "m").err.splitlines()[1]

@@ -179,6 +179,16 @@ def _too_many(ctx: Any, rest: list[str]) -> UsageMistake:
                 "translate one file at a time, or concatenate them: cat FILE FILE | mtkit "
                 "translate -",
             )
+    if ctx.command.name == "evaluate":
+        given = [str(ctx.params["hypothesis_path"]), *rest]
+        if all(map(os.path.lexists, given)):
+            option = ["-m"] if all(map(os.path.isdir, given)) else []
+            systems = [word for path in given for word in (*option, path)]
+            return UsageMistake(
+                message,
+                f"to compare systems: {shell_command('compare', *systems, '-r', 'REFERENCE')}"
+                + (" -s SRC" if option else ""),
+            )
     given = [Path(word) for word in (str(ctx.params.get("recipe_path", "")), *rest)]
     if "recipe_path" in ctx.params and len(given) == 2 and all(map(Path.is_file, given)):
         return UsageMistake(
