@@ -65,10 +65,13 @@ def huggingface(
     """
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.interop.huggingface.download import fetched_model
+    from mtkit.io.find_model import refuse_other_format
 
     if revision is not None and not download:
         raise typer.BadParameter("--revision needs --download")
     refuse_overwriting([out_dir], [] if download else [source])
+    if not download:
+        refuse_other_format(source, out_dir, "huggingface")
     name = source.as_posix()
     with fetched_model(name, revision, is_allowed=download, allow_pickle=allow_pickle) as found:
         # torch takes seconds to load, which a mistyped path should not wait for.
@@ -101,8 +104,10 @@ def marian(
     """
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.interop.marian.package import find_package
+    from mtkit.io.find_model import refuse_other_format
 
     refuse_overwriting([out_dir], [source])
+    refuse_other_format(source, out_dir, "marian")
     # torch takes seconds to load, which a mistyped path should not wait for.
     find_package(source)
     from mtkit.interop.marian.import_model import import_marian

@@ -95,6 +95,25 @@ def test_another_toolkit_s_model_is_named(mtkit, tmp_path, files, kind):
         )
 
 
+def test_each_importer_names_the_other_one(mtkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("opus", "hf"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "opus" / "decoder.yml").touch()
+    (tmp_path / "opus" / "model.npz").touch()
+    (tmp_path / "hf" / "config.json").write_text('{"model_type": "marian"}')
+    for source in ("opus", "opus/model.npz"):
+        outcome = mtkit("import", "huggingface", source, "out")
+        assert outcome.status == 1 and f"error: `{source}`: a " in outcome.err
+        expected = f"hint: mtkit import marian {source} out --src-lang SRC --tgt-lang TGT\n"
+        assert outcome.err.endswith(expected)
+    outcome = mtkit("import", "marian", "hf", "out", "--src-lang", "ko", "--tgt-lang", "en")
+    assert outcome.err == (
+        "error: `hf`: a Hugging Face model (marian), not a Marian model\n"
+        "hint: mtkit import huggingface hf out\n"
+    )
+
+
 def test_a_model_file_of_another_toolkit_is_named(mtkit, tmp_path):
     (tmp_path / "model.npz").write_bytes(b"PK")
     outcome = mtkit("info", tmp_path / "model.npz")
