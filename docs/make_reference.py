@@ -31,6 +31,8 @@ COMMANDS = (
     "import marian",
     "export ctranslate2",
     "export huggingface",
+    "push",
+    "pull",
     "runs",
     "report",
     "info",

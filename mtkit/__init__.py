@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mtkit.interop.huggingface.export_model import export_huggingface as export_huggingface
     from mtkit.interop.huggingface.import_model import import_huggingface as import_huggingface
     from mtkit.interop.marian.import_model import import_marian as import_marian
+    from mtkit.interop.sharing.pull import pull as pull
+    from mtkit.interop.sharing.push import push as push
     from mtkit.training.reporting.tracker import Tracker as Tracker
     from mtkit.training.train import train as train
     from mtkit.translation.translator import Translator as Translator
@@ -45,6 +47,8 @@ _HOMES = {
     "import_marian": "mtkit.interop.marian.import_model",
     "preprocess": "mtkit.corpus.store.preprocess",
     "preprocess_shard": "mtkit.corpus.store.preprocess",
+    "pull": "mtkit.interop.sharing.pull",
+    "push": "mtkit.interop.sharing.push",
     "run_demo": "mtkit.demo.run",
     "train": "mtkit.training.train",
     "train_tokenizer": "mtkit.corpus.train_tokenizer",
@@ -67,6 +71,8 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "import_marian",
     "export_ctranslate2",
     "export_huggingface",
+    "push",
+    "pull",
     "run_demo",
     "MtkitError",
     "__version__",

@@ -36,6 +36,8 @@ COMMANDS = [
     "export",
     "export ctranslate2",
     "export huggingface",
+    "push",
+    "pull",
     "runs",
     "report",
     "info",

@@ -61,6 +61,11 @@ COMMANDS = {
     "export huggingface": Command(
         "export huggingface {model_dir} {out_dir} --verify {verify_path}", ("out_dir",)
     ),
+    "push": Command(
+        "push {model_dir} {destination} --scores {score_paths} --card {card_path}",
+        ("destination",),
+    ),
+    "pull": Command("pull {source} {out_dir}", ("out_dir",)),
     "data clean": Command(
         "data clean {paths} {paths} --validation {validation} {validation} --test {test} {test} -o {output_paths} {output_paths} "
         "--dropped {dropped_path} --src-lang de --tgt-lang en",
@@ -97,7 +102,7 @@ DIRECTORIES = {
     "model": "model",
     "path": "model",
 }
-OUT_DIRECTORIES = ("out_dir", "directory", "out", "figures_dir")
+OUT_DIRECTORIES = ("out_dir", "directory", "out", "figures_dir", "destination")
 WAYS = ("same", "spelling", "symlink", "hard link")
 
 
