@@ -46,9 +46,10 @@ class Page(HTMLParser):
         return [text.strip() for tag, text in self.texts if not tags or tag in tags]
 
 
-@pytest.fixture
-def complete_run(tmp_path):
+@pytest.fixture(scope="module")
+def complete_run(tmp_path_factory):
     """A run with everything that a page can show."""
+    tmp_path = tmp_path_factory.mktemp("complete")
     samples = [(100, "The <b>dog</b>."), (200, "A dog.")]
     run = write_run(tmp_path / "base & co", 3, bleu=(10.0, 20.0), samples=samples)
     save_scores(run / "scores-news.json", 30.5, low=29.25, high=31.75)
@@ -65,11 +66,11 @@ def complete_run(tmp_path):
     return run
 
 
-@pytest.fixture(params=["complete", "real", "empty"])
-def html(request, complete_run, tiny_run, tmp_path):
-    if request.param == "empty":
-        (tmp_path / "empty" / "checkpoints").mkdir(parents=True)
-    run = {"complete": complete_run, "real": tiny_run, "empty": tmp_path / "empty"}[request.param]
+@pytest.fixture(scope="module", params=["complete", "real", "empty"])
+def html(request, complete_run, tiny_run, tmp_path_factory):
+    empty_run = tmp_path_factory.mktemp("empty")
+    (empty_run / "checkpoints").mkdir()
+    run = {"complete": complete_run, "real": tiny_run, "empty": empty_run}[request.param]
     return report_page(read_run(run))
 
 
