@@ -167,7 +167,7 @@ def _new_unigram_entries(
     )
     second = Subword(second_model)
     learned = {entry.text: entry.score for entry in second.entries() if entry.kind == "text"}
-    old = {entry.text: entry.score for entry in subword.entries()}
+    old = {entry.text: entry.score for entry in subword.entries() if entry.kind != "unused"}
     differences = [old[text] - score for text, score in learned.items() if text in old]
     shift = sum(differences) / len(differences) if differences else 0.0
     missing = [text for text in learned if text not in old and len(text) > 1]

@@ -43,27 +43,24 @@ class NewEntry(NamedTuple):
 def add_entries(model_bytes: bytes, new: Iterable[NewEntry]) -> bytes:
     """Append entries to a model; the ids of its own entries do not change.
 
-    An ordinary entry that is to become a symbol is changed in place.
+    An ordinary entry that is to become a symbol is changed in place, and so is an unused one.
     """
-    new = list(new)
-    symbols = {entry.text.encode() for entry in new if entry.is_symbol}
-    existing: set[bytes] = set()
+    by_text: dict[bytes, NewEntry] = {}
+    for entry in new:
+        by_text.setdefault(entry.text.encode(), entry)
     fields = []
     for number, value in read_fields(model_bytes):
         if number == ENTRIES:
             entry = dict(read_fields(value))
-            existing.add(entry[TEXT])
-            if entry[TEXT] in symbols and entry.get(TYPE, NORMAL) == NORMAL:
-                # If a field occurs twice, the last one is valid.
-                value += _number_field(TYPE, USER_DEFINED)
+            changed, kind = by_text.pop(entry[TEXT], None), entry.get(TYPE, NORMAL)
+            if changed is not None and (
+                kind == UNUSED or (kind == NORMAL and changed.is_symbol)
+            ):
+                value = _entry_message(changed)
         # All fields of a model are messages.
         fields.append(_bytes_field(number, value))
-    added = (
-        _bytes_field(ENTRIES, _entry_message(entry))
-        for entry in new
-        if entry.text.encode() not in existing
-    )
-    return b"".join([*fields, *added])
+    fields += [_bytes_field(ENTRIES, _entry_message(entry)) for entry in by_text.values()]
+    return b"".join(fields)
 
 
 class EntryChange(NamedTuple):
@@ -89,16 +86,19 @@ def arrange_entries(
     """
     changes = changes or {}
     entries = {
-        entry[TEXT].decode(): (entry.get(TYPE, NORMAL), entry.get(SCORE, b"\0\0\0\0"))
+        entry[TEXT].decode(): EntryChange(
+            entry.get(TYPE, NORMAL), struct.unpack("<f", entry.get(SCORE, bytes(4)))[0]
+        )
         for entry in read_entries(model_bytes)
     }
+    # SentencePiece merges unused BPE tokens too, and undoes that at the end; merged after all
+    # others, they do not affect these.
+    last = min((score for kind, score in entries.values() if kind == NORMAL), default=0.0) - 1
     messages = []
     for token in tokens:
-        kind, score = entries.get(token, (UNUSED, b"\0\0\0\0"))
-        if (change := changes.get(token)) is not None:
-            kind, score = change.kind, struct.pack("<f", change.score)
-        message = _bytes_field(TEXT, token.encode()) + _key(SCORE, FOUR_BYTES) + score
-        messages.append(_bytes_field(ENTRIES, message + _number_field(TYPE, kind)))
+        kind, score = changes.get(token) or entries.get(token) or EntryChange(UNUSED)
+        entry = NewEntry(token, last if kind == UNUSED else score)
+        messages.append(_bytes_field(ENTRIES, _entry_message(entry) + _number_field(TYPE, kind)))
     # A self-test compares the segmentation of examples when the model is loaded.
     others = (
         _bytes_field(number, value)

@@ -1,5 +1,7 @@
 """What is read from a SentencePiece model, and added to it, is what the library then sees."""
 
+from pathlib import Path
+
 import pytest
 from sentencepiece import SentencePieceProcessor
 
@@ -12,7 +14,7 @@ from mtkit.io.tokenizer_files import (
     read_tokens,
     read_user_symbols,
 )
-from mtkit.tokenizer.extend import with_shared_tokens
+from mtkit.tokenizer.extend import extend_subword, with_shared_tokens
 from mtkit.tokenizer.model_proto import EntryChange, NewEntry, add_entries, arrange_entries
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
@@ -133,3 +135,27 @@ def test_two_models_share_the_tokens_of_both(english, ko_en_pairs):
     assert shared.src.encode_as_tokens(english) == src.encode_as_tokens(english)
     assert shared.tgt.encode_as_tokens(english) == tgt.encode_as_tokens(english)
     assert shared.src.vocab_size < src.vocab_size + tgt.vocab_size
+
+
+def test_bpe_tokens_of_the_other_side_take_part_in_no_merge(english):
+    settings = TokenizerConfig(init_from=Path("old"), extend=40)
+    sides = [
+        Subword(train_subword(texts, TokenizerConfig(vocab_size=size)))
+        for texts, size in ((english[::2], 420), (english[1::2], 380))
+    ]
+    shared = with_shared_tokens(Tokenizer(*sides))
+    assert sum(entry.kind == "unused" for entry in shared.tgt.entries()) > 40
+    for _ in range(2):
+        for own, with_others in zip(sides, (shared.src, shared.tgt), strict=True):
+            assert with_others.encode_as_tokens(english) == own.encode_as_tokens(english)
+        assert shared.src.encode(english) != shared.tgt.encode(english)
+        # Merges that are learned later come before those of the other side as well.
+        sides = [Subword(extend_subword(side, english, settings)) for side in sides]
+        shared = with_shared_tokens(
+            Tokenizer(
+                *(
+                    Subword(extend_subword(side, english, settings))
+                    for side in (shared.src, shared.tgt)
+                )
+            )
+        )
