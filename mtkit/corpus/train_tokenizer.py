@@ -87,24 +87,35 @@ def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
     source = (
         None if config.init_from is None else _load_source(config.init_from, recipe.tokenizer_dir)
     )
+    tokenizer = make_tokenizer(recipe, source)
+    with atomic_dir(recipe.tokenizer_dir) as directory:
+        tokenizer.save(directory)
+        write_manifest(directory, _manifest(recipe, inputs, tokenizer, source))
+    if source is not None:
+        n_new = f"{tokenizer.src.vocab_size - source.src.vocab_size:,}"
+        if not tokenizer.joint:
+            n_new += f" and {tokenizer.tgt.vocab_size - source.tgt.vocab_size:,}"
+        logger.info("%s tokens are new, the others are those of %s", n_new, config.init_from)
+    return tokenizer
+
+
+def make_tokenizer(recipe: Recipe, source: Tokenizer | None) -> Tokenizer:
+    """Train a tokenizer on the corpus of a recipe, or extend another one; nothing is written.
+
+    Args:
+        recipe: Gives the corpus, its cleaning and the settings of the tokenizer.
+        source: Tokenizer to extend, which keeps its ids.
+    Raises:
+        MtkitError: See `train_tokenizer`.
+    """
+    config = _settings(recipe)
     joint = config.joint if source is None else source.joint
     has_one_model = joint and (source is None or source.has_one_model)
     sides = ("src", "tgt") if has_one_model else ("src",)
     src = _train_side(recipe, sides, config, source and source.src)
     tgt = src if has_one_model else _train_side(recipe, ("tgt",), config, source and source.tgt)
     tokenizer = Tokenizer(src, tgt)
-    if joint and not has_one_model:
-        tokenizer = with_shared_tokens(tokenizer)
-        src, tgt = tokenizer.src, tokenizer.tgt
-    with atomic_dir(recipe.tokenizer_dir) as directory:
-        tokenizer.save(directory)
-        write_manifest(directory, _manifest(recipe, inputs, tokenizer, source))
-    if source is not None:
-        n_new = f"{src.vocab_size - source.src.vocab_size:,}"
-        if not joint:
-            n_new += f" and {tgt.vocab_size - source.tgt.vocab_size:,}"
-        logger.info("%s tokens are new, the others are those of %s", n_new, config.init_from)
-    return tokenizer
+    return with_shared_tokens(tokenizer) if joint and not has_one_model else tokenizer
 
 
 def _load_source(directory: Path, tokenizer_dir: Path) -> Tokenizer:

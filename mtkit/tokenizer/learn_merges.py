@@ -75,7 +75,8 @@ class _PairCounts:
         changed: set[str] = set()
         for index in sorted(self.words_with[token]):
             changed |= self._count(index, -1)
-            self._apply_merges(self.words[index])
+            # All merges in order: a new one can enable one that the model already had.
+            apply_merges(self.words[index], self.scores)
             changed |= self._count(index, 1)
         for neighbor in changed:
             if self.counts[neighbor]:
@@ -94,18 +95,26 @@ class _PairCounts:
                 self.words_with[token].discard(index)
         return set(candidates)
 
-    def _apply_merges(self, symbols: list[str]) -> None:
-        """Apply all merges in order: a new one can enable one that the model already had."""
-        while True:
-            possible = [
-                (-self.scores[a + b], i)
-                for i, (a, b) in enumerate(pairwise(symbols))
-                if a + b in self.scores
-            ]
-            if not possible:
-                return
-            _, i = min(possible)
-            symbols[i : i + 2] = [symbols[i] + symbols[i + 1]]
+
+def apply_merges(symbols: list[str], scores: Mapping[str, float]) -> list[str]:
+    """Apply all merges of a BPE model, in place.
+
+    Args:
+        symbols: Characters or tokens of a word.
+        scores: Scores of the model's tokens; of equal ones, the leftmost pair is merged first.
+    Returns:
+        The tokens that were formed, in the order of the merges.
+    """
+    formed = []
+    while True:
+        possible = [
+            (-scores[a + b], i) for i, (a, b) in enumerate(pairwise(symbols)) if a + b in scores
+        ]
+        if not possible:
+            return formed
+        _, i = min(possible)
+        symbols[i : i + 2] = [symbols[i] + symbols[i + 1]]
+        formed.append(symbols[i])
 
 
 class _MergedPairs(dict[tuple[str, str], str]):

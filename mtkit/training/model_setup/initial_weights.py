@@ -1,20 +1,16 @@
 """Initial weights: new ones, or those of a trained model, whose vocabulary may differ."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
-from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir, make_model
+from mtkit.checkpoint.model_dir import load_model_dir, make_model
+from mtkit.checkpoint.vocab_transfer import VocabMapping, transfer_weights
 from mtkit.config.init_from import differences, read_model_config
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.model.transformer import Transformer
-from mtkit.tokenizer.cross_vocab import encode_tokens
-from mtkit.tokenizer.subword import Subword, Tokenizer
+from mtkit.tokenizer.subword import Tokenizer
 from mtkit.training.random_state import seed_everything
 
 logger = get_logger(__name__)
@@ -43,108 +39,7 @@ def initial_model(recipe: Recipe, tokenizer: Tokenizer) -> Transformer:
     return model
 
 
-class VocabMapping(NamedTuple):
-    """Initialization of the embedding rows of a vocabulary from those of another one."""
-
-    old_ids: list[list[int]]
-    """For each token, ids of the old vocabulary whose mean initializes it; empty: mean of all."""
-    n_same: int
-    """Number of tokens that the old vocabulary has, too."""
-    n_mean: int
-    """Number of tokens that the old vocabulary splits into several."""
-
-    @property
-    def n_new(self) -> int:
-        """Number of tokens without a counterpart in the old vocabulary."""
-        return len(self.old_ids) - self.n_same - self.n_mean
-
-
-def transfer_weights(
-    source: TrainedModel, model: Transformer, tokenizer: Tokenizer
-) -> dict[str, VocabMapping]:
-    """Copy the weights of a model to another one whose vocabulary may differ.
-
-    A token of both vocabularies keeps its embedding. Others are initialized with a mean, of the
-    tokens that they are split into or of all, rather than at random: random embeddings can have
-    logits far above all others (Hewitt 2021,
-    nlp.stanford.edu/~johnhew/vocab-expansion.html).
-
-    Args:
-        source: Model of the same dimensions. Matrices that it ties may be untied in `model`, and
-            the number of learned positions may differ.
-        model: Its weights are replaced, except for positions that the source does not have.
-        tokenizer: Tokenizer of `model`.
-    Returns:
-        The mapping of each side: `source` and `target`, or `both` if both models have a joint
-        vocabulary.
-    """
-    is_joint = tokenizer.joint and source.tokenizer.joint
-    src = map_vocab(source.tokenizer.src, tokenizer.src)
-    tgt = src if is_joint else map_vocab(source.tokenizer.tgt, tokenizer.tgt)
-    old: Mapping[str, Tensor] = dict(source.model.named_parameters())
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if not name.startswith(("src_embedding.", "tgt_embedding.", "output")):
-                n_rows = min(len(parameter), len(old[name]))
-                parameter[:n_rows] = old[name][:n_rows]
-        model.src_embedding.weight.copy_(_new_rows(source.model.src_embedding.weight, src))
-        model.tgt_embedding.weight.copy_(_new_rows(source.model.tgt_embedding.weight, tgt))
-        if model.output is not None:
-            model.output.weight.copy_(_new_rows(source.model.output_weight, tgt))
-        if model.output_bias is not None and source.model.output_bias is not None:
-            model.output_bias.copy_(_new_rows(source.model.output_bias, tgt))
-    return {"both": src} if is_joint else {"source": src, "target": tgt}
-
-
-def map_vocab(old: Subword, new: Subword) -> VocabMapping:
-    """Map the tokens of a vocabulary to those of an older one.
-
-    PAD, UNK, BOS and EOS are matched by their role, bytes by their value, others by their text.
-    """
-    entries = new.entries()
-    ids_by_text = {(_kind(entry.kind), entry.text): i for i, entry in enumerate(old.entries())}
-    ids_by_role = dict(zip(new.special, old.special, strict=True))
-    matches = [
-        ids_by_role.get(i, ids_by_text.get((_kind(entry.kind), entry.text)))
-        for i, entry in enumerate(entries)
-    ]
-    old_ids = [[] if match is None else [match] for match in matches]
-    missing = [i for i, entry in enumerate(entries) if matches[i] is None and entry.kind == "text"]
-    split = encode_tokens(old, [entries[i].text for i in missing])
-    for i, ids in zip(missing, split, strict=True):
-        old_ids[i] = [old_id for old_id in ids if old_id != old.special.unk]
-    return VocabMapping(
-        old_ids,
-        n_same=len(matches) - matches.count(None),
-        n_mean=sum(bool(old_ids[i]) for i in missing),
-    )
-
-
-def _kind(kind: str) -> str:
-    """Treat symbols and unused tokens as text, since they match a subword of the same text."""
-    return "text" if kind in ("symbol", "unused") else kind
-
-
-def _new_rows(old_VD: Tensor, mapping: VocabMapping) -> Tensor:
-    """Return the embedding matrix of the new vocabulary."""
-    new_VD = old_VD[torch.tensor([ids[0] if ids else 0 for ids in mapping.old_ids])]
-    mean_D = old_VD.mean(0)
-    for i, ids in enumerate(mapping.old_ids):
-        if len(ids) != 1:
-            new_VD[i] = old_VD[ids].mean(0) if ids else mean_D
-    return new_VD
-
-
 def _describe(model_dir: Path, mappings: dict[str, VocabMapping]) -> Iterator[str]:
     for side, mapping in mappings.items():
         suffix = "" if len(mappings) == 1 else f", {side}"
-        start = f"initial weights from {model_dir}{suffix}"
-        n_tokens = len(mapping.old_ids)
-        if mapping.n_same == n_tokens:
-            yield f"{start}: all {n_tokens:,} tokens keep their embeddings"
-        else:
-            yield (
-                f"{start}: {mapping.n_same:,} of {n_tokens:,} tokens keep their embeddings,"
-                f" {mapping.n_mean:,} start as the mean of their parts,"
-                f" {mapping.n_new:,} as the mean of all"
-            )
+        yield f"initial weights from {model_dir}{suffix}: {mapping.describe()}"

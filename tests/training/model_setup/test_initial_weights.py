@@ -9,12 +9,13 @@ import sentencepiece
 import torch
 
 from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.checkpoint.vocab_transfer import map_vocab
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.extend import extend_subword
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
-from mtkit.training.model_setup.initial_weights import initial_model, map_vocab
+from mtkit.training.model_setup.initial_weights import initial_model
 
 MATRICES = {
     "src": lambda model: model.src_embedding.weight,
