@@ -9,6 +9,7 @@ from torch import Tensor
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.model.transformer import Transformer
 from mtkit.tokenizer.cross_vocab import encode_tokens
+from mtkit.tokenizer.special_ids import SpecialIds
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
 
@@ -16,7 +17,8 @@ class VocabMapping(NamedTuple):
     """Initialization of the embedding rows of a vocabulary from those of another one."""
 
     old_ids: list[list[int]]
-    """For each token, ids of the old vocabulary whose mean initializes it; empty: mean of all."""
+    """For each token, ids of the old vocabulary whose mean initializes it; empty: the mean of all
+    but special tokens."""
     n_same: int
     """Number of tokens that the old vocabulary has, too."""
     n_mean: int
@@ -67,12 +69,17 @@ def transfer_weights(
             if not name.startswith(("src_embedding.", "tgt_embedding.", "output")):
                 n_rows = min(len(parameter), len(old[name]))
                 parameter[:n_rows] = old[name][:n_rows]
-        model.src_embedding.weight.copy_(_new_rows(source.model.src_embedding.weight, src))
-        model.tgt_embedding.weight.copy_(_new_rows(source.model.tgt_embedding.weight, tgt))
+        model.src_embedding.weight.copy_(
+            _new_rows(source.model.src_embedding.weight, src, source.tokenizer.src.special)
+        )
+        tgt_special = source.tokenizer.tgt.special
+        model.tgt_embedding.weight.copy_(
+            _new_rows(source.model.tgt_embedding.weight, tgt, tgt_special)
+        )
         if model.output is not None:
-            model.output.weight.copy_(_new_rows(source.model.output_weight, tgt))
+            model.output.weight.copy_(_new_rows(source.model.output_weight, tgt, tgt_special))
         if model.output_bias is not None and source.model.output_bias is not None:
-            model.output_bias.copy_(_new_rows(source.model.output_bias, tgt))
+            model.output_bias.copy_(_new_rows(source.model.output_bias, tgt, tgt_special))
     return {"both": src} if is_joint else {"source": src, "target": tgt}
 
 
@@ -105,10 +112,16 @@ def _kind(kind: str) -> str:
     return "text" if kind in ("symbol", "unused") else kind
 
 
-def _new_rows(old_VD: Tensor, mapping: VocabMapping) -> Tensor:
-    """Return the embedding matrix of the new vocabulary."""
+def _new_rows(old_VD: Tensor, mapping: VocabMapping, special: SpecialIds) -> Tensor:
+    """Return the embedding matrix, or the biases, of the new vocabulary.
+
+    Special tokens do not take part in the mean of all: in imported models, the bias of padding is
+    far below all others.
+    """
     new_VD = old_VD[torch.tensor([ids[0] if ids else 0 for ids in mapping.old_ids])]
-    mean_D = old_VD.mean(0)
+    is_ordinary_V = torch.ones(len(old_VD), dtype=torch.bool)
+    is_ordinary_V[list(special)] = False
+    mean_D = old_VD[is_ordinary_V].mean(0)
     for i, ids in enumerate(mapping.old_ids):
         if len(ids) != 1:
             new_VD[i] = old_VD[ids].mean(0) if ids else mean_D
