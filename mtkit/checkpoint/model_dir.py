@@ -10,7 +10,7 @@ manifest.json          hashes of these files, if `mtkit push` or `mtkit pull` wr
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, NonNegativeInt, ValidationError
@@ -91,6 +91,21 @@ class ModelOrigin(Section):
     """Differences from the original, such as subwords that are not used."""
 
 
+class VocabularyChange(Section):
+    """Change of a model's vocabulary after its training or import; for information only."""
+
+    kind: Literal["pruned", "extended"]
+    """What was done."""
+    corpora: tuple[str, ...]
+    """Names of the corpora that determined it."""
+    src_sizes: tuple[PositiveInt, PositiveInt]
+    """Size of the source vocabulary, before and after."""
+    tgt_sizes: tuple[PositiveInt, PositiveInt]
+    """Size of the target vocabulary, before and after."""
+    made_with: str
+    """Version of mtkit that changed it."""
+
+
 class ModelDirConfig(Section):
     """Content of config.json."""
 
@@ -118,6 +133,8 @@ class ModelDirConfig(Section):
     """Origin of the weights; None in older and in imported models."""
     origin: ModelOrigin | None = None
     """Origin of an imported model."""
+    vocabulary_changes: tuple[VocabularyChange, ...] = ()
+    """Changes of the vocabulary by `mtkit vocab`, in order."""
 
     @property
     def attention_head(self) -> AlignmentHead:

@@ -29,6 +29,7 @@ SUMMARIES = {
     "compare": "Compare systems: scores, significance, faults, differences.",
     "score": "Compute the probability that a model assigns to given translations.",
     "shortlist": "Build a lexical shortlist, which makes translation faster.",
+    "vocab": "Change the vocabulary of a model: prune it to a corpus, or extend it.",
     "import": "Import models of other programs.",
     "export": "Export models for other programs.",
     "push": "Share a model: copy it to a directory, an archive or the hub.",

@@ -152,6 +152,17 @@ def _origin_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
         )
         for note in origin.notes:
             yield "", note
+    for change in info.config.vocabulary_changes:
+        sizes = f"{change.src_sizes[0]:,} to {change.src_sizes[1]:,}"
+        if not info.tokenizer.joint:
+            sizes += f" and from {change.tgt_sizes[0]:,} to {change.tgt_sizes[1]:,}"
+        yield (
+            "vocabulary",
+            (
+                f"{change.kind} from {sizes} subwords by {', '.join(change.corpora)}, with mtkit "
+                f"{change.made_with}"
+            ),
+        )
 
 
 def _data(n_pairs: int | None, signature: str | None) -> str:

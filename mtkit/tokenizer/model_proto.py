@@ -53,9 +53,7 @@ def add_entries(model_bytes: bytes, new: Iterable[NewEntry]) -> bytes:
         if number == ENTRIES:
             entry = dict(read_fields(value))
             changed, kind = by_text.pop(entry[TEXT], None), entry.get(TYPE, NORMAL)
-            if changed is not None and (
-                kind == UNUSED or (kind == NORMAL and changed.is_symbol)
-            ):
+            if changed is not None and (kind == UNUSED or (kind == NORMAL and changed.is_symbol)):
                 value = _entry_message(changed)
         # All fields of a model are messages.
         fields.append(_bytes_field(number, value))

@@ -2,7 +2,7 @@
 
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from mtkit.config.data import CorpusSource, DataConfig
 
 _ONE_FILE_SUFFIXES = (".tsv", ".jsonl")
-_PAIR_OPTIONS = ("--validation", "--test", "--output", "-o")
+_OUTPUTS = ("--output", "-o")
+_HELD_OUT = ("--validation", "--test")
 
 
 @option_group()
@@ -138,12 +139,13 @@ class CorpusOptions:
         return keys if self.separator is None else keys | {"separator": self.separator}
 
 
-class PairOptionsCommand(Command):
+class HeldOutOptionsCommand(Command):
     """A command with options that take two values and are repeatable, which typer cannot combine.
 
-    `--test a.de a.en` is parsed as `--test a.de --test a.en`. An output with a name such as `a.tsv`
-    is one file with both sides, and takes one value.
+    `--test a.de a.en` is parsed as `--test a.de --test a.en`.
     """
+
+    pair_options: ClassVar[tuple[str, ...]] = _HELD_OUT
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Repeat such options before their second values, then parse."""
@@ -153,13 +155,22 @@ class PairOptionsCommand(Command):
             expanded.append(arg)
             if arg == "--":
                 break
-            if arg in _PAIR_OPTIONS and rest:
+            if arg in self.pair_options and rest:
                 first = rest.popleft()
                 expanded.append(first)
-                is_pair = arg not in ("--output", "-o") or not is_one_file(Path(first))
+                is_pair = arg not in _OUTPUTS or not is_one_file(Path(first))
                 if is_pair and rest and (rest[0] == "-" or not rest[0].startswith("-")):
                     expanded += [arg, rest.popleft()]
         return super().parse_args(ctx, [*expanded, *rest])
+
+
+class PairOptionsCommand(HeldOutOptionsCommand):
+    """A command whose output is a pair of files, too.
+
+    An output with a name such as `a.tsv` is one file with both sides, and takes one value.
+    """
+
+    pair_options: ClassVar[tuple[str, ...]] = (*_HELD_OUT, *_OUTPUTS)
 
 
 def is_one_file(path: Path) -> bool:
