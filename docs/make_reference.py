@@ -27,6 +27,8 @@ COMMANDS = (
     "evaluate",
     "compare",
     "shortlist",
+    "vocab prune",
+    "vocab extend",
     "import huggingface",
     "import marian",
     "export ctranslate2",

@@ -12,6 +12,8 @@ from mtkit.version import __version__
 if TYPE_CHECKING:
     from mtkit.checking.check import check_corpora as check_corpora
     from mtkit.checkpoint.averaging import average as average
+    from mtkit.checkpoint.change_vocab import extend_vocab as extend_vocab
+    from mtkit.checkpoint.change_vocab import prune_vocab as prune_vocab
     from mtkit.config.recipe import Recipe as Recipe
     from mtkit.corpus.clean.clean_corpus import clean_corpus as clean_corpus
     from mtkit.corpus.store.preprocess import preprocess as preprocess
@@ -43,10 +45,12 @@ _HOMES = {
     "evaluate": "mtkit.evaluation.metrics",
     "export_ctranslate2": "mtkit.interop.ctranslate2.export",
     "export_huggingface": "mtkit.interop.huggingface.export_model",
+    "extend_vocab": "mtkit.checkpoint.change_vocab",
     "import_huggingface": "mtkit.interop.huggingface.import_model",
     "import_marian": "mtkit.interop.marian.import_model",
     "preprocess": "mtkit.corpus.store.preprocess",
     "preprocess_shard": "mtkit.corpus.store.preprocess",
+    "prune_vocab": "mtkit.checkpoint.change_vocab",
     "pull": "mtkit.interop.sharing.pull",
     "push": "mtkit.interop.sharing.push",
     "run_demo": "mtkit.demo.run",
@@ -67,6 +71,8 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "Translator",
     "evaluate",
     "compare",
+    "prune_vocab",
+    "extend_vocab",
     "import_huggingface",
     "import_marian",
     "export_ctranslate2",

@@ -37,7 +37,7 @@ _N_SHOWN = 10
 
 @dataclass(frozen=True)
 class VocabReport:
-    """What a change of the vocabulary did to a model and to texts."""
+    """Effects of a change of the vocabulary on a model and on texts."""
 
     change: VocabularyChange
     joint: bool

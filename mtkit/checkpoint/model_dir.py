@@ -95,7 +95,7 @@ class VocabularyChange(Section):
     """Change of a model's vocabulary after its training or import; for information only."""
 
     kind: Literal["pruned", "extended"]
-    """What was done."""
+    """Kind of the change."""
     corpora: tuple[str, ...]
     """Names of the corpora that determined it."""
     src_sizes: tuple[PositiveInt, PositiveInt]
