@@ -49,6 +49,16 @@ COMMANDS = {
     "shortlist": Command(
         "shortlist {paths} {paths} -m {model_dir} -o {output_path}", ("output_path",)
     ),
+    "vocab prune": Command(
+        "vocab prune {paths} {paths} --validation {validation} {validation} --test {test} {test} "
+        "-m {model_dir} -o {out_dir}",
+        ("out_dir",),
+    ),
+    "vocab extend": Command(
+        "vocab extend {paths} {paths} --validation {validation} {validation} --test {test} {test} "
+        "-m {model_dir} -o {out_dir} --add 10",
+        ("out_dir",),
+    ),
     "average": Command("average {run_dir} -o {out_dir}", ("out_dir",)),
     "import huggingface": Command("import huggingface {source} {out_dir}", ("out_dir",)),
     "import marian": Command(
