@@ -6,6 +6,8 @@ from statistics import mean
 
 import pytest
 
+from mtkit.checkpoint.model_dir import load_model_dir
+from tests.checkpoint.test_change_vocab import assert_equal_logits
 from tests.conftest import write_tiny_recipe
 from tests.interop.huggingface.conftest import Kind
 
@@ -94,6 +96,24 @@ def test_export_to_ctranslate2(imported, mtkit, corpus):
     assert "equal lines: 100.00%" in outcome.out
 
 
+def test_a_pruned_model_goes_back_to_transformers(imported, mtkit, corpus):
+    prune = ("vocab", "prune", "test.ko", "test.en", "-m", "model", "-o", "pruned")
+    outcome = mtkit(*prune)
+    assert outcome.status == 0, outcome.err
+    assert "test: 6 of 6 pairs are split as before" in outcome.out
+    model, pruned = (load_model_dir(Path(name)) for name in ("model", "pruned"))
+    assert pruned.tokenizer.src.vocab_size < model.tokenizer.src.vocab_size
+    assert pruned.tokenizer.src.user_symbols == TAGGED.tags
+    texts = (Path(f"test.{name}").read_text(encoding="utf-8") for name in ("ko", "en"))
+    assert_equal_logits(pruned, model, list(zip(*map(str.splitlines, texts), strict=True)))
+    lines = Path("test.ko").read_text(encoding="utf-8").splitlines()
+    tagged = "".join(f">>eng<< {line}\n" for line in lines)
+    Path("tagged.ko").write_text(tagged, encoding="utf-8")
+    exported = mtkit("export", "huggingface", "pruned", "hf", "--verify", "tagged.ko")
+    assert exported.status == 0, exported.err
+    assert "same translation, greedy: 6 of 6" in exported.out
+
+
 @pytest.mark.parametrize("extend", [0, 30])
 def test_fine_tuning(imported, mtkit, corpus, extend, tmp_path):
     recipe = corpus.read_text(encoding="utf-8")
@@ -112,8 +132,6 @@ def test_fine_tuning(imported, mtkit, corpus, extend, tmp_path):
     corpus.write_text(text, encoding="utf-8")
     outcome = mtkit("train", corpus, "--device", "cpu", "--threads", 1)
     assert outcome.status == 0, outcome.err
-    from mtkit.checkpoint.model_dir import load_model_dir
-
     old, new = load_model_dir(tmp_path / "model"), load_model_dir(tmp_path / "work/run/model")
     assert new.tokenizer.joint and not new.tokenizer.has_one_model
     n_old, n_new = old.tokenizer.src.vocab_size, new.tokenizer.src.vocab_size

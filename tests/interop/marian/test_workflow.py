@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mtkit.checkpoint.model_dir import load_model_dir
+from tests.checkpoint.test_change_vocab import assert_equal_logits
 from tests.interop.marian.conftest import FIXTURES
 
 
@@ -44,6 +46,21 @@ def test_export_to_ctranslate2(imported, mtkit):
     outcome = mtkit("export", "ctranslate2", "model", "ct2", "--verify", "test.de")
     assert outcome.status == 0, outcome.err
     assert "equal lines: 100.00%" in outcome.out
+
+
+def test_the_vocabulary_can_be_pruned_and_extended(imported, mtkit):
+    texts = ("test.de", "test.en")
+    prune = ("vocab", "prune", *texts, "-m", "model", "-o", "pruned", "--characters", "corpus")
+    outcome = mtkit(*prune)
+    assert outcome.status == 0, outcome.err
+    assert "test: 8 of 8 pairs are split as before" in outcome.out
+    extend = ("vocab", "extend", "train.de", "train.en", "-m", "pruned", "-o", "extended")
+    assert mtkit(*extend, "--add", 20).status == 0
+    model, pruned, extended = map(load_model_dir, map(Path, ("model", "pruned", "extended")))
+    assert pruned.tokenizer.tgt.vocab_size < model.tokenizer.tgt.vocab_size
+    pairs = list(zip(*(Path(name).read_text().splitlines() for name in texts), strict=True))
+    assert_equal_logits(pruned, model, pairs)
+    assert_equal_logits(pruned, extended, pairs)
 
 
 def test_fine_tuning(imported, mtkit):
