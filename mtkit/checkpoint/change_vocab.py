@@ -68,7 +68,7 @@ class VocabReport:
         rows.append(["weights, MB", *(f"{n / 1e6:,.1f}" for n in self.n_weight_bytes)])
         for split in self.splits:
             rows.append([f"{split.name}: subwords", *(f"{n:,}" for n in split.n_tokens)])
-            rows.append([f"{split.name}: unknown", *(f"{n:,} pairs" for n in split.n_unknown)])
+            rows.append([f"{split.name}: unknown in pairs", *(f"{n:,}" for n in split.n_unknown)])
         yield from align(rows, right=(1, 2))
         for split in self.splits:
             yield (

@@ -41,7 +41,7 @@ def test_extend_by_a_recipe(mtkit, own_dir):
     assert "600 of 630 tokens keep their embeddings, 30 start as the mean of their parts" in (
         outcome.out
     )
-    assert "validation: unknown" in outcome.out
+    assert "validation: unknown in pairs" in outcome.out
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def test_the_commands_and_the_code_of_the_guide(mtkit, own_files, make_trained, 
     commands = [one.replace(".de", ".ko") for one in console_commands(PAGE)]
     outputs = follow(mtkit, commands, own_files)
     assert [one.split()[2] for one in commands] == ["prune", "extend"]
-    assert "everyday: unknown" in outputs[commands[0]]
+    assert "everyday: unknown in pairs" in outputs[commands[0]]
     [code] = blocks(PAGE, "python")
     code = code.replace("captions.yaml", "tiny.yaml")
     capsys.readouterr()
