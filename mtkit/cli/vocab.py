@@ -55,8 +55,9 @@ def prune(
 ) -> None:
     """Remove the subwords that a corpus does not use.
 
-    The model gets smaller and faster, and translates the corpus as before. Other text is split into
-    shorter subwords; --validation and --test report how much longer it gets.
+    The model gets smaller and faster. It splits the corpus as before, and its logits on what is
+    left are unchanged. Other text is split into shorter subwords; --validation and --test report
+    how much longer it gets.
 
     Examples:
         mtkit vocab prune captions.de captions.en -m general -o pruned
