@@ -38,7 +38,7 @@ def find_package(directory: Path) -> dict[str, Path]:
         MtkitError: A file is a link, a directory or a device.
     """
     names = {path.name for path in directory.iterdir()}
-    choose_names(names | set(PACKAGE_NAMES))
+    _log_left_out(names)
     files = find_model_files(directory)
     for name in sorted(names & {CARD_NAME, MANIFEST_NAME}):
         path = directory / name
@@ -49,15 +49,20 @@ def find_package(directory: Path) -> dict[str, Path]:
 
 
 def choose_names(present: Iterable[str]) -> set[str]:
-    """Return the names that belong to a shared model, and log the others, except hidden files."""
+    """Return the names that belong to a shared model, and log the others."""
     present = set(present)
+    _log_left_out(present)
+    return present & {*PACKAGE_NAMES}
+
+
+def _log_left_out(present: set[str]) -> None:
+    """Log the names that do not belong to a shared model, except for hidden files."""
     others = sorted(
         name for name in present - {*PACKAGE_NAMES, *TOP_NAMES} if not name.startswith(".")
     )
     if others:
         shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
         logger.info("left out, because they are not part of a model: %s", shown)
-    return present & {*PACKAGE_NAMES}
 
 
 def copy_package(contents: Mapping[str, Path | bytes], directory: Path) -> None:

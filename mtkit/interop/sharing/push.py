@@ -12,7 +12,7 @@ from mtkit.interop.sharing.card import CardFacts, make_card
 from mtkit.interop.sharing.destinations import find_destination
 from mtkit.interop.sharing.measured_scores import read_scores
 from mtkit.interop.sharing.package import count_bytes, make_package, read_card
-from mtkit.io.find_model import WEIGHTS_NAME, refuse_no_model
+from mtkit.io.find_model import WEIGHTS_NAME
 from mtkit.io.logs import get_logger
 from mtkit.io.text import sha256_file
 
@@ -58,7 +58,7 @@ def push(
             destination, or it cannot be written.
     """
     model_dir = Path(model_dir)
-    refuse_no_model(model_dir)
+    trained = load_model_dir(model_dir)
     weights_sha256 = sha256_file(model_dir / WEIGHTS_NAME)
     scores = [score for path in score_paths for score in read_scores(Path(path), weights_sha256)]
     own_card = model_dir / CARD_NAME
@@ -66,7 +66,6 @@ def push(
     found = Path(card_path) if card_path is not None else place.find_card()
     if found is None and own_card.is_file():
         found = own_card
-    trained = load_model_dir(model_dir)
     facts = CardFacts(
         trained,
         weights_sha256,

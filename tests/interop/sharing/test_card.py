@@ -9,6 +9,7 @@ from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from mtkit.checkpoint.model_dir import load_model_dir
+from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.interop.model_card import front_matter, hub_fields
@@ -92,6 +93,19 @@ def test_settings_of_the_recipe_without_paths(facts, tmp_path, ko_en_pairs):
     assert settings["model"]["d_model"] == recipe.model.d_model
     assert "teacher" not in settings["training"] and "data" not in settings
     assert str(tmp_path) not in card
+
+
+def test_datasets_of_the_hub_are_named(facts, tmp_path, ko_en_pairs):
+    recipe = Recipe.load(write_tiny_recipe(tmp_path, ko_en_pairs))
+    (tmp_path / "local").mkdir()
+    sources = (
+        CorpusSource(dataset="Helsinki-NLP/opus-100", dataset_config="en-ko"),
+        CorpusSource(dataset=str(tmp_path / "local")),
+    )
+    data = recipe.data.model_copy(update={"train": sources})
+    recipe = recipe.model_copy(update={"data": data})
+    fields = header(make_card(facts._replace(recipe=recipe), None))
+    assert fields["datasets"] == ["Helsinki-NLP/opus-100"]
 
 
 def test_norwegian_is_a_language(facts):

@@ -121,6 +121,7 @@ def test_a_pulled_directory_is_replaced_only_by_a_push(pushed, make_trained):
         (["model", "copy"], 1, "copy`: has no manifest.json, so it was not written by"),
         (["model", "model"], 1, "model`: is an input, and would be overwritten"),
         (["nothing", "out"], 1, "nothing`: no such directory"),
+        (["exported", "out"], 1, "exported`: exported to another engine"),
         (["model", "out", "--scores", "nothing"], 1, "nothing`: no such file"),
         (["model", "out", "--card", "nothing"], 1, "nothing`: no such file"),
         (["model", "out", "--card", "binary"], 1, "binary`: not UTF-8"),
@@ -134,6 +135,9 @@ def test_mistakes_of_a_push(model_dir, folder, mtkit, args, status, message):
     weights = folder / "linked" / "model.safetensors"
     weights.unlink()
     weights.symlink_to(model_dir / "model.safetensors")
+    (folder / "exported").mkdir()
+    for name in ("config.json", "mtkit.json"):
+        (folder / "exported" / name).write_text("{}", encoding="utf-8")
     (folder / "there").mkdir()
     (folder / "there" / "notes").touch()
     (folder / "there.tar").touch()
@@ -174,6 +178,17 @@ def test_a_damaged_model_is_not_pulled(pushed, folder, damage, message, kind):
     assert message in caught.value.message
     assert ".tmp" not in caught.value.message
     assert not [path for path in folder.iterdir() if "out" in path.name]
+
+
+def test_an_interrupted_pull_leaves_nothing(pushed, folder, monkeypatch):
+    def interrupt(path):
+        assert read_tree(path) == read_tree(pushed)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mtkit.interop.sharing.pull.load_model_dir", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        pull(pushed, folder / "out")
+    assert [path.name for path in folder.iterdir()] == ["pushed"]
 
 
 def test_links_are_not_followed(pushed, folder):
