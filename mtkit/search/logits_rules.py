@@ -64,7 +64,8 @@ class LogitsRules(Generic[State]):
             from mtkit.search.constraints.prefix import ForcedPrefix
 
             prefixes = [constraint.prefix_ids for constraint in constraints]
-            self.prefix = ForcedPrefix(prefixes, scorer.device)
+            n_tags = [constraint.n_hidden for constraint in constraints]
+            self.prefix = ForcedPrefix(prefixes, n_tags, scorer.device)
         if any(constraint.negative for constraint in constraints):
             from mtkit.search.constraints.negative import NegativeConstraints
 

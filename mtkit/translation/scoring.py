@@ -102,7 +102,8 @@ class PairScorer:
         for batch, found in zip(rows, self.workers.map(run, rows), strict=True):
             log_probs.update(zip(batch, found, strict=True))
         return [
-            self._finish(tgt[i], log_probs.get(i), targets[i], search) for i in range(len(targets))
+            self._finish(texts[i], log_probs.get(i), targets[i], search)
+            for i in range(len(targets))
         ]
 
     def stream(
@@ -171,12 +172,12 @@ class PairScorer:
     ) -> PairScore:
         if log_probs is None:
             return PairScore(0.0, 0.0, (), 0)
+        # As in a search, tags count towards the length, but not their probability.
+        length, log_probs = len(log_probs), log_probs[len(self.prefix_ids) :]
         pieces = [self._pieces[i] for i in (*ids, self.tokenizer.tgt.special.eos)]
         total = sum(log_probs)
         tokens = tuple(TokenScore(*token) for token in zip(pieces, log_probs, strict=True))
-        return PairScore(
-            total, total / length_penalty(len(tokens), search), tokens, len(target.split())
-        )
+        return PairScore(total, total / length_penalty(length, search), tokens, len(target.split()))
 
 
 def _checked(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

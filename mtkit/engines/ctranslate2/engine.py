@@ -195,9 +195,12 @@ class CTranslate2Engine:
         return found
 
     def _prefix_log_probs(self, request: SearchRequest, batch: _Batch) -> list[float]:
-        """Compute the log-probabilities of prefixes, which CTranslate2's scores do not include."""
+        """Compute the log-probabilities of prefixes, which CTranslate2's scores do not include.
+
+        Those of tags are not counted.
+        """
         prefixes = [_prefix(request, i) for i in batch.indices]
-        if not any(prefixes):
+        if not any(len(prefix) > _n_hidden(request) for prefix in prefixes):
             return [0.0] * len(prefixes)
         targets = [[self._tgt_pieces[piece_id] for piece_id in prefix] for prefix in prefixes]
         scored = _with_our_errors(
@@ -205,8 +208,10 @@ class CTranslate2Engine:
                 self._src(request, batch), targets, max_input_length=0
             )
         )
+        n_hidden = _n_hidden(request)
         return [
-            sum(one.log_probs[: len(target)]) for one, target in zip(scored, targets, strict=True)
+            sum(one.log_probs[n_hidden : len(target)])
+            for one, target in zip(scored, targets, strict=True)
         ]
 
     def _finished(self, hypotheses: list[Hypothesis], request: SearchRequest) -> list[Hypothesis]:

@@ -16,7 +16,7 @@ class Constraints:
     """Token ids with which the translation begins."""
     n_hidden: int = 0
     """Number of leading prefix tokens that are not part of the text, such as a language tag. They
-    do not count towards the minimum and maximum length."""
+    do not count towards the minimum and maximum length, and their probability is not counted."""
     positive: "tuple[PhraseAutomaton, ...]" = ()
     """Phrases that must appear, in any order."""
     negative: "tuple[PhraseAutomaton, ...]" = ()
