@@ -121,6 +121,9 @@ class ModelDirConfig(Section):
     """Tags before the sources in training, for example <2ko>."""
     tag_required: bool = False
     """Whether every source had a tag in training."""
+    tgt_tags: tuple[str, ...] = ()
+    """Tags before the targets in training, one of which begins each translation; sources begin with
+    one of `tags` then. Empty in models whose target tags are part of the text."""
     training_lines: TrainingLineStatistics | None = None
     """Length of the training lines; None, as in older models, means one sentence per line."""
     alignment_head: AlignmentHead | None = None

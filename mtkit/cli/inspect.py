@@ -74,6 +74,7 @@ def inspect(options: InspectOptions, tags: TagOptions, search: _SearchOptions) -
             "--layer": options.layer,
             "--head": options.head,
             "--tag": tags.tags,
+            "--src-lang": tags.src_lang,
             "--tgt-lang": tags.tgt_lang,
             "--tgt-tag": tags.tgt_tags,
             "--device": None if options.device == "cpu" else options.device,
@@ -129,9 +130,8 @@ def _inspect_translation(options: InspectOptions, tags: TagOptions, search: dict
     traces = trace_texts(
         options.path,
         texts,
-        tags.src_tags,
-        tags.tgt_tags or (),
-        options.device,
+        device=options.device,
+        **tags.load_arguments([options.path]),
         **search,
     )
     from mtkit.inspection.views.html import traces_to_html

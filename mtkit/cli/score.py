@@ -73,8 +73,7 @@ def score(
         device=devices.device,
         precision=devices.precision,
         n_workers=devices.workers,
-        tags=tags.src_tags,
-        tgt_tags=tags.tgt_tags or (),
+        **tags.load_arguments(paths.model_dirs),
     )
     layout = choose_layout(devices.device, 1, devices.workers, None)
     get_logger(__name__).info("scoring with %s, %s", translator.placement, layout)

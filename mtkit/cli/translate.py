@@ -51,7 +51,7 @@ def translate(
         tuple(paths.model_dirs),
         lines,
         search=search | alignments.search() | constraints.search(),
-        load=devices.load_arguments(constraints),
+        load=devices.load_arguments(constraints, paths.model_dirs),
         engine=devices.choose_engine(paths.model_dirs, alignments),
     )
     from mtkit.translation.jobs.translate_file import translate_file

@@ -2,6 +2,8 @@
 
 from mtkit.corpus.scripts import scripts_of_language
 
+MULTILINGUAL = "mul"
+"""ISO 639-2 code of several languages, of which none is the usual one."""
 SCRIPTS_WITHOUT_SPACES = frozenset(
     {"han", "hiragana", "katakana", "thai", "lao", "khmer", "myanmar"}
 )
@@ -28,7 +30,7 @@ _NAMES = """
 af afr: Afrikaans
 am amh: Amharic, አማርኛ
 ar ara arb: Arabic, العربية, 아랍어
-az aze: Azerbaijani, Azərbaycanca
+az aze azj: Azerbaijani, Azərbaycanca
 be bel: Belarusian, Беларуская
 bg bul: Bulgarian, Български
 bn ben: Bengali, Bangla, বাংলা
@@ -69,21 +71,21 @@ ko kor: Korean, 한국어, 한글, 국문, 韓国語, 韩语, 韩文
 la lat: Latin
 lo lao: Lao, ລາວ
 lt lit: Lithuanian, Lietuvių
-lv lav: Latvian, Latviešu
+lv lav lvs: Latvian, Latviešu
 mk mkd mac: Macedonian, Македонски
 ml mal: Malayalam, മലയാളം
-mn mon: Mongolian, Монгол
+mn mon khk: Mongolian, Монгол
 mr mar: Marathi, मराठी
-ms msa may: Malay, Bahasa Melayu
+ms msa may zsm: Malay, Bahasa Melayu
 mt mlt: Maltese, Malti
 my mya bur: Burmese, Myanmar, မြန်မာ
 nb nob no nor: Norwegian, Bokmål, Norsk
-ne nep: Nepali, नेपाली
+ne nep npi: Nepali, नेपाली
 nl nld dut: Dutch, Nederlands
 nn nno: Nynorsk
 pa pan: Punjabi, ਪੰਜਾਬੀ
 pl pol: Polish, Polski
-ps pus: Pashto, پښتو
+ps pus pbt: Pashto, پښتو
 pt por: Portuguese, Português, 포르투갈어
 ro ron rum: Romanian, Română
 ru rus: Russian, Русский, 러시아어, ロシア語, 俄语
@@ -91,17 +93,17 @@ si sin: Sinhala, සිංහල
 sk slk slo: Slovak, Slovenčina
 sl slv: Slovenian, Slovene, Slovenščina
 so som: Somali, Soomaali
-sq sqi alb: Albanian, Shqip
+sq sqi alb als: Albanian, Shqip
 sr srp: Serbian, Српски, Srpski
 sv swe: Swedish, Svenska
-sw swa: Swahili, Kiswahili
+sw swa swh: Swahili, Kiswahili
 ta tam: Tamil, தமிழ்
 te tel: Telugu, తెలుగు
 th tha: Thai, ไทย, 태국어
 tr tur: Turkish, Türkçe
 uk ukr: Ukrainian, Українська
 ur urd: Urdu, اردو
-uz uzb: Uzbek, Oʻzbekcha
+uz uzb uzn: Uzbek, Oʻzbekcha
 vi vie: Vietnamese, Tiếng Việt, 베트남어
 xh xho: Xhosa, isiXhosa
 yo yor: Yoruba, Yorùbá

@@ -8,6 +8,7 @@ from mtkit.inspection.doctor import InstallationReport
 from mtkit.inspection.model_info import ModelInfo, TokenizerInfo, VocabularyInfo
 from mtkit.inspection.run_info import RunInfo
 from mtkit.io.progress import format_duration
+from mtkit.tokenizer.tags import language_of_tag
 
 _SCORES = {"bleu": "BLEU", "chrf": "chrF", "loss": "loss"}
 _SHOWN_DIGITS = 12
@@ -44,7 +45,10 @@ def _model_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
         else _exported(info),
     )
     yield "languages", f"{config.src_lang} to {config.tgt_lang}"
-    if config.tags:
+    if config.tgt_tags:
+        yield "--src-lang", ", ".join(map(language_of_tag, config.tags))
+        yield "--tgt-lang", ", ".join(map(language_of_tag, config.tgt_tags))
+    elif config.tags:
         yield (
             "tags",
             ", ".join(config.tags)

@@ -11,16 +11,18 @@ CONFIG_NAME = "config.json"
 """Configuration in every model directory, exported or not."""
 WEIGHTS_NAME = "model.safetensors"
 """Weights of a model directory."""
+EXPORT_NAME = "mtkit.json"
+"""Configuration in a directory that was exported to CTranslate2."""
 SHORTLIST_NAME = "shortlist.safetensors"
 """Default name of a shortlist in a model directory."""
 _MAX_CONFIG_BYTES = 1 << 20
 _HUGGING_FACE = "a Hugging Face model"
-_IMPORTABLE = tuple(f"{_HUGGING_FACE} ({kind})" for kind in ("marian", "pegasus"))
+_IMPORTABLE = tuple(f"{_HUGGING_FACE} ({kind})" for kind in ("marian", "pegasus", "m2m_100"))
 _MARIAN = "a Marian model"
 _WEIGHTS_NAMES = (WEIGHTS_NAME, "model.bin")
 MODEL_NAMES = frozenset(
     {
-        *(CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, "mtkit.json"),
+        *(CONFIG_NAME, *_WEIGHTS_NAMES, "tokenizer", SHORTLIST_NAME, EXPORT_NAME),
         *("manifest.json", "README.md"),
     }
 )
@@ -49,6 +51,19 @@ def is_model_dir(path: Path) -> bool:
 def weights_path(model_dir: Path) -> Path:
     """Return the weights file of a model directory, exported or not."""
     return next(path for name in _WEIGHTS_NAMES if (path := model_dir / name).is_file())
+
+
+def has_tgt_tags(path: Path) -> bool:
+    """Whether each translation of a model, exported or not, begins with one of its tags.
+
+    A path that is not a readable model has none.
+    """
+    exported = path / EXPORT_NAME
+    try:
+        tree = json.loads((exported if exported.is_file() else path / CONFIG_NAME).read_bytes())
+        return bool((tree["model"] if exported.is_file() else tree).get("tgt_tags"))
+    except (OSError, ValueError, RecursionError, KeyError, AttributeError, TypeError):
+        return False
 
 
 def refuse_no_model(path: Path) -> None:
@@ -197,7 +212,7 @@ def foreign_model(path: Path) -> str | None:
             if path.suffix in (".npz", ".pt", ".pth", ".onnx", ".gguf")
             else None
         )
-    if not path.is_dir() or (path / "mtkit.json").exists():
+    if not path.is_dir() or (path / EXPORT_NAME).exists():
         return None
     try:
         names = {entry.name for entry in path.iterdir()}

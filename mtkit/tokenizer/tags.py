@@ -3,6 +3,11 @@
 from collections.abc import Sequence
 
 
+def language_of_tag(tag: str) -> str:
+    """Return the language that a tag selects: deu for >>deu<<, __deu__ and <2deu>."""
+    return tag.removeprefix("<2").strip("<>_")
+
+
 def split_tags(text: str, known: Sequence[str]) -> tuple[list[str], str]:
     """Split the tags off the start of a line: `<2ko> <bt>Hello` is `<2ko>`, `<bt>` and `Hello`.
 

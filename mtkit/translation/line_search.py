@@ -74,10 +74,18 @@ class LineSearch:
         tags: Sequence[str] = (),
         tgt_tags: Sequence[str] = (),
     ) -> None:
+        if tags or tgt_tags or config.tgt_tags:
+            from mtkit.translation.language_tags import choose_tags
+
+            tags, tgt_tags, config = choose_tags(config, tags, tgt_tags)
         self.engine, self.config, self.tokenizer = engine, config, tokenizer
         self.source_encoder = SourceEncoder(tokenizer.src, config, tags)
         self.postprocessor = Postprocessor(tokenizer, config)
-        self.tgt_tag_ids = _encode_tags(tokenizer.tgt, tgt_tags)
+        self.tgt_tag_ids = (
+            tuple(tokenizer.tgt.tag_ids(tgt_tags))
+            if config.tgt_tags
+            else _encode_tags(tokenizer.tgt, tgt_tags)
+        )
 
     def find(self, request: LineRequest) -> tuple[list[SourceLine], list[LineCandidates]]:
         """Search for the translations of lines.
@@ -213,12 +221,10 @@ class LineSearch:
 
 
 def _encode_tags(subword: Subword, tags: Sequence[str]) -> tuple[int, ...]:
-    """Encode the tags of translations as the start of a training target was encoded.
+    """Encode tags that were part of the training targets, as the start of a target was encoded.
 
     The token of a space may precede the tag.
     """
-    if isinstance(tags, str):
-        raise TypeError("expected a list of tags, not one text")
     if not tags:
         return ()
     subword.tag_ids(tags)

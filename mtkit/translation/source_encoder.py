@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SplitSentences
-from mtkit.corpus.languages import language_code
 from mtkit.corpus.placeholders import letter_positions
 from mtkit.corpus.sentence_endings import split_after_endings
 from mtkit.corpus.sentence_splitter import split_sentences
-from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.tokenizer.subword import Subword
 from mtkit.translation.long_lines import Limits, Span, halved, split_line
@@ -92,7 +90,13 @@ class SourceEncoder:
         self.lang = config.src_lang
         self.max_length = config.max_length
         self.max_tags = config.model.max_positions - 1 - config.max_length
-        self.tags = _resolved(tags, config)
+        self.tags = tuple(tags)
+        if tags:
+            from mtkit.translation.language_tags import source_tags
+
+            self.tags = source_tags(tags, config)
+        # The language of the source; another one would be in the place of a word.
+        self.has_one_tag = bool(config.tgt_tags)
         self.warns_without_tag = config.tag_required
         self.training_lines = config.training_lines
         self.endings = frozenset(config.training_lines.endings if config.training_lines else ())
@@ -176,6 +180,8 @@ class SourceEncoder:
 
     def _prefix(self, own_tags: list[str]) -> list[int]:
         tags = list(dict.fromkeys((*self.tags, *own_tags)))
+        if self.has_one_tag and own_tags:
+            tags = own_tags
         if not tags and self.warns_without_tag:
             self.warns_without_tag = False
             logger.warning(
@@ -195,7 +201,9 @@ class SourceEncoder:
         tags, rest = split_tags(text, self.known_tags)
         # The model would read it as unknown words, and translate into any of its languages.
         if (unknown := _LANGUAGE_TAG.match(rest)) and self.has_language_tags:
-            raise _unknown_tag(unknown[1], self.known_tags)
+            from mtkit.translation.language_tags import unknown_tag
+
+            raise unknown_tag(unknown[1], self.known_tags)
         return tags, rest
 
     def _limits(self, split: SplitSentences) -> Limits:
@@ -215,44 +223,6 @@ class SourceEncoder:
 
     def _count_tokens(self, texts: list[str]) -> list[int]:
         return [len(ids) for ids in self.subword.encode(texts)]
-
-
-def _resolved(tags: Sequence[str], config: ModelDirConfig) -> tuple[str, ...]:
-    """Replace languages by the tags that select them, such as deu and de by >>deu<<.
-
-    Raises:
-        MtkitError: The model does not know a tag, or a language has several.
-    """
-    languages: dict[str, list[str]] = {}
-    for tag in config.tags:
-        name = tag.removeprefix("<2").strip("<>_")
-        for key in {name, language_code(name) or name}:
-            languages.setdefault(key, []).append(tag)
-    resolved = []
-    for tag in tags:
-        found = [tag] if tag in config.tags else languages.get(tag, [])
-        found = found or languages.get(language_code(tag) or "", [])
-        if len(found) == 1:
-            resolved.append(found[0])
-        elif not config.tags:
-            if (language_code(tag) or tag) != (language_code(config.tgt_lang) or config.tgt_lang):
-                raise MtkitError(
-                    f"unknown tag {tag}: the model was trained without tags", "give none"
-                )
-        else:
-            if found:
-                raise MtkitError(
-                    f"{tag} is ambiguous: the model was trained with {', '.join(found)}",
-                    "give one of these",
-                )
-            raise _unknown_tag(tag, config.tags)
-    return tuple(resolved)
-
-
-def _unknown_tag(tag: str, known: Sequence[str]) -> MtkitError:
-    return MtkitError(
-        f"unknown tag {tag}: the model was trained with {', '.join(known)}", "give one of these"
-    )
 
 
 def _line_feeds(gap: str) -> str:

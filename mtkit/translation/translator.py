@@ -57,9 +57,10 @@ class Translator:
         models: The models themselves, to score translations and to align words; an engine of
             another program has none.
         n_workers: Batches scored or aligned at the same time on a CPU; None is one per core.
-        tags: Prepended to each line, as in training, for example <2ko>; a line may also begin with
-            tags itself.
-        tgt_tags: Precede each translation, as in training, and are not part of it.
+        tags: Prepended to each line, as in training, for example <2ko>, or languages that select
+            one; a line may also begin with tags itself.
+        tgt_tags: Precede each translation, as in training, and are not part of it; languages too if
+            the model lists its target tags.
         placement: Precision and device, for logs, such as `float32 on the CPU`.
     Raises:
         MtkitError: The model does not know a tag.
@@ -77,9 +78,10 @@ class Translator:
         tgt_tags: Sequence[str] = (),
         placement: str = "",
     ) -> None:
-        self.config, self.tokenizer, self.models = config, tokenizer, models
+        self.tokenizer, self.models = tokenizer, models
         self.n_workers, self.placement = n_workers, placement
         self.line_search = LineSearch(engine, config, tokenizer, tags, tgt_tags)
+        self.config = self.line_search.config
         self.warns_of_idle_shortlist = False
 
     @classmethod

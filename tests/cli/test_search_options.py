@@ -112,7 +112,7 @@ def test_evaluate_has_the_same_options(mtkit, told, tmp_path):
     ]
     assert mtkit("evaluate", *options).status == 0
     assert told["search"] == {"no_repeat_ngram_size": 3, "sampling": False}
-    assert told["load"]["tgt_tags"] == ["<2en>"]
+    assert told["load"]["tgt_tags"] == ("<2en>",)
 
 
 def test_prefixes_and_constraints_come_from_files(mtkit, told, tmp_path):

@@ -58,8 +58,8 @@ def error(outcome):
         ),
         ("train r.yaml --gpu", "give --device cuda"),
         ("train r.yaml --gpus 2", "give --nproc N"),
-        ("translate a.ko -m m --src-lang ko", LANGUAGES),
-        ("score a.ko a.en -m m --src-lang ko", LANGUAGES),
+        ("translate a.ko -m m --source-lang ko", LANGUAGES),
+        ("score a.ko a.en -m m --source-lang ko", LANGUAGES),
         ("translate a.ko -m m --gpu 0", "give --device cuda"),
         (
             "translate a.ko -m m --batch-size 8",

@@ -96,6 +96,7 @@ class ModelOptions(NamedTuple):
         options = {
             **{f"--{name}": value for name, value in others.items()},
             "--tag": self.tags.tags,
+            "--src-lang": self.tags.src_lang,
             "--tgt-lang": self.tags.tgt_lang,
             "--tgt-tag": self.tags.tgt_tags,
             "--engine": self.devices.engine != "auto",
@@ -122,8 +123,7 @@ class ModelOptions(NamedTuple):
             "device": self.devices.device,
             "precision": self.devices.precision,
             "n_workers": self.devices.workers,
-            "tags": self.tags.src_tags,
-            "tgt_tags": self.tags.tgt_tags or (),
+            **self.tags.load_arguments(model_dirs),
         }
         if choose_engine(self.devices.engine, model_dirs) == "ctranslate2":
             from mtkit.translation.exported import load_exported_translator

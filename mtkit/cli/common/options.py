@@ -1,6 +1,7 @@
 """Arguments and options that several commands share."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,6 +9,7 @@ import typer
 
 from mtkit.cli.common.option_groups import option_group
 from mtkit.config.section import MAX_PROCESSES
+from mtkit.errors import MtkitError
 
 _DURATION = re.compile(
     r"(?:(?P<d>\d+(?:\.\d+)?)d)?(?:(?P<h>\d+(?:\.\d+)?)h)?"
@@ -118,6 +120,8 @@ class TagOptions:
 
     tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG")] = None
     """Tag to put before each source line, as in training, such as '<2ko>'; repeatable."""
+    src_lang: Annotated[str | None, typer.Option("--src-lang", metavar="LANG")] = None
+    """Source language of a model that needs it, such as deu_Latn or de in NLLB."""
     tgt_lang: Annotated[str | None, typer.Option("--tgt-lang", metavar="LANG")] = None
     """Target language of a model with several: the language of one of its tags, such as deu or de
     for >>deu<<."""
@@ -125,7 +129,29 @@ class TagOptions:
     """Vocabulary symbol with which every translation begins, as in training; it is removed from the
     output; repeatable."""
 
-    @property
-    def src_tags(self) -> tuple[str, ...]:
-        """The tags of --tag, and the language of --tgt-lang, which selects one."""
-        return (*((self.tgt_lang,) if self.tgt_lang else ()), *(self.tags or ()))
+    def load_arguments(self, model_dirs: Sequence[Path]) -> dict[str, Any]:
+        """Return the arguments `tags` and `tgt_tags` of `Translator.load`.
+
+        A language selects a tag: that of the target the one before each source, unless the models
+        have tags on both sides.
+
+        Args:
+            model_dirs: The models.
+        Raises:
+            MtkitError: --src-lang was given, but the models do not read the source language.
+        """
+        from mtkit.io.find_model import has_tgt_tags
+
+        tags, tgt_tags = tuple(self.tags or ()), tuple(self.tgt_tags or ())
+        src_lang, tgt_lang = (
+            (language,) if language else () for language in (self.src_lang, self.tgt_lang)
+        )
+        if model_dirs and has_tgt_tags(model_dirs[0]):
+            return {"tags": src_lang + tags, "tgt_tags": tgt_lang + tgt_tags}
+        if self.src_lang:
+            raise MtkitError(
+                f"`{model_dirs[0]}`: --src-lang has no effect on a model that does not read the "
+                "source language",
+                "leave it out",
+            )
+        return {"tags": tgt_lang + tags, "tgt_tags": tgt_tags}

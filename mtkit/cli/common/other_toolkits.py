@@ -89,7 +89,7 @@ _CONTINUES = "leave it out: the same command resumes from the last checkpoint au
 _OTHER_RUN = "name another run directory with -o, or delete the old one first"
 _LANGUAGES = (
     "leave it out: a model knows its languages (`mtkit info MODEL` shows them); one with several"
-    " targets takes --tgt-lang"
+    " takes --tgt-lang, and --src-lang if it reads the source language"
 )
 _CPU = "give --device cpu"
 _GPU = "give --device cuda, or --device cuda:1 for the second GPU"

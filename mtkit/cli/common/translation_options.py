@@ -174,13 +174,9 @@ class TranslationDeviceOptions(DeviceOptions):
     shortlist or a GPU; slower."""
     engine: EngineOption = "auto"
 
-    def load_arguments(self, tags: TagOptions) -> dict[str, Any]:
+    def load_arguments(self, tags: TagOptions, model_dirs: list[Path]) -> dict[str, Any]:
         """Return arguments of `Translator.load` that determine the output."""
-        arguments: dict[str, Any] = {
-            "precision": self.precision,
-            "tags": tags.src_tags,
-            "tgt_tags": tuple(tags.tgt_tags or ()),
-        }
+        arguments = {"precision": self.precision, **tags.load_arguments(model_dirs)}
         # Only if given, because a resumed run compares them.
         flags = {"shortlist": self.shortlist, "batch_invariant": self.batch_invariant}
         return arguments | {name: True for name, is_set in flags.items() if is_set}

@@ -17,12 +17,12 @@ from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 from mtkit.config.validation_errors import describe_problems
 from mtkit.engines.ctranslate2.model_bin import check_model_bin, n_positions
 from mtkit.errors import MtkitError
-from mtkit.io.find_model import refuse_no_model
+from mtkit.io.find_model import EXPORT_NAME, refuse_no_model
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
 EXPORT_VERSION = 1
-EXPORT_NAME, CARD_NAME = "mtkit.json", "MODEL_CARD.md"
+CARD_NAME = "MODEL_CARD.md"
 _WEIGHTS_NAME, _THEIR_CONFIG_NAME = "model.bin", "config.json"
 _VOCABULARIES = ("shared_vocabulary.json",), ("source_vocabulary.json", "target_vocabulary.json")
 _MAX_JSON_BYTES = 1 << 27
