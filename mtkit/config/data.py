@@ -80,6 +80,9 @@ class CorpusSource(Section):
     tags: tuple[str, ...] = ()
     """Tags to prepend to each source, for example <bt> or <2ko>; each becomes one token of the
     vocabulary."""
+    tgt_tags: tuple[str, ...] = Field(default=(), max_length=1)
+    """Tag to prepend to each target, for a model whose translations begin with the token of a
+    language, such as NLLB: [deu_Latn]. --tgt-lang selects it in translation."""
     weight: float = Field(default=1.0, ge=0, le=1e6)
     """Number of times that each pair appears per epoch; 0.5 takes half of the pairs in one epoch
     and the other half in the next."""
@@ -195,7 +198,11 @@ class DataConfig(Section):
     def tags(self) -> tuple[str, ...]:
         """All tags of the corpora without duplicates, in order of first appearance."""
         return tuple(
-            dict.fromkeys(tag for source in (*self.train, *self.validation) for tag in source.tags)
+            dict.fromkeys(
+                tag
+                for source in (*self.train, *self.validation)
+                for tag in (*source.tags, *source.tgt_tags)
+            )
         )
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationInfo, model_validator
 from mtkit.config.augment import AugmentConfig
 from mtkit.config.batches import BatchesConfig
 from mtkit.config.clean import CleanConfig
-from mtkit.config.data import DataConfig
+from mtkit.config.data import DataConfig, corpus_name
 from mtkit.config.init_from import take_over
 from mtkit.config.load import read_section
 from mtkit.config.model import AlignmentHead, ModelConfig
@@ -93,7 +93,10 @@ class Recipe(Section):
 
     @property
     def _max_tags(self) -> int:
-        return max(len(source.tags) for source in (*self.data.train, *self.data.validation))
+        return max(
+            max(len(source.tags), len(source.tgt_tags))
+            for source in (*self.data.train, *self.data.validation)
+        )
 
     @property
     def alignment_head(self) -> AlignmentHead | None:
@@ -138,6 +141,28 @@ class Recipe(Section):
             raise ValueError(
                 "sampling.src_alpha and tgt_alpha require tokenizer.type unigram, "
                 f"but it is {kind}{hint}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def target_tags_can_be_learned(self) -> Self:
+        sources = (*self.data.train, *self.data.validation)
+        if not any(source.tgt_tags for source in sources):
+            return self
+        if without := [corpus_name(source) for source in sources if not source.tgt_tags]:
+            raise ValueError(
+                f"{without[0]} has no tgt_tags, but other corpora do; give each corpus one"
+            )
+        # These join or split targets, whose first token would be a tag no longer.
+        settings = {
+            **{f"augment.{name}": getattr(self.augment, name) for name in self.augment.shares},
+            "augment.merge": self.augment.merge,
+            "sampling of targets": self.sampling.samples_tgt,
+            "training.alignment_weight": self.training.alignment_weight,
+        }
+        if unsupported := [name for name, value in settings.items() if value]:
+            raise ValueError(
+                f"tgt_tags cannot be combined with {', '.join(unsupported)}; set one to 0"
             )
         return self
 

@@ -158,11 +158,12 @@ def _settings(recipe: Recipe) -> TokenizerConfig:
 
 
 def _check_tags(data: DataConfig) -> None:
-    trained = {tag for source in data.train for tag in source.tags}
+    trained = {tag for source in data.train for tag in (*source.tags, *source.tgt_tags)}
     for source in (*data.train, *data.validation):
         key = f"tags of {corpus_name(source)}"
-        check_user_symbols(key, source.tags)
-        for tag in source.tags:
+        tags = (*source.tags, *source.tgt_tags)
+        check_user_symbols(key, tags)
+        for tag in tags:
             if tag.isalnum():
                 raise MtkitError(
                     f"{key}: {tag!r} is a word, and would be removed from every text",

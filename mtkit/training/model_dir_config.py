@@ -28,6 +28,7 @@ def model_dir_config(
         max_length=recipe.preprocess.max_length,
         tags=tuple(dict.fromkeys(tag for source in data.train for tag in source.tags)),
         tag_required=all(source.tags for source in data.train),
+        tgt_tags=tuple(dict.fromkeys(tag for source in data.train for tag in source.tgt_tags)),
         training_lines=training_lines,
         alignment_head=recipe.alignment_head,
         model=recipe.model,
@@ -55,7 +56,8 @@ def measure_training_lines(
     counts = _with_merged(np.array(n_sentences), recipe.augment.merge, rng)
     rows = _evenly_spaced(store, _N_MEASURED)
     src_lengths = store.lengths("src", rows) - _n_tags(store)[rows]
-    tgt_lengths = store.lengths("tgt", rows)
+    n_tgt_tags = max(len(source.tgt_tags) for source in recipe.data.train)
+    tgt_lengths = store.lengths("tgt", rows) - n_tgt_tags
     lengths = _with_merged(src_lengths, recipe.augment.merge, rng, recipe.preprocess.max_length)
     usual, longest = np.quantile(lengths, [0.95, 0.999], method="higher")
     ratio = float(tgt_lengths.sum() / max(src_lengths.sum(), 1))

@@ -94,7 +94,7 @@ class ValidationCorpus:
     """
 
     def __init__(self, source: CorpusSource, recipe: Recipe, trained: TrainedModel) -> None:
-        self.name = " ".join((corpus_name(source), *source.tags))
+        self.name = " ".join((corpus_name(source), *source.tags, *source.tgt_tags))
         pairs = islice(read_pairs(source, recipe.data), recipe.validation.max_sentences)
         self.pairs = [pair for pair in pairs if pair.src.strip() and pair.tgt.strip()]
         if not self.pairs:
@@ -102,11 +102,14 @@ class ValidationCorpus:
                 f"the validation corpus {self.name} has no pair with text on both sides",
                 "check data.validation in the recipe",
             )
-        self.translator = Translator.from_models([trained], tags=source.tags)
+        self.translator = Translator.from_models(
+            [trained], tags=source.tags, tgt_tags=source.tgt_tags
+        )
         src_vocab, tgt_vocab = trained.tokenizer.src, trained.tokenizer.tgt
         tag_ids = src_vocab.tag_ids(source.tags)
         src = [tag_ids + ids for ids in src_vocab.encode([pair.src for pair in self.pairs])]
-        tgt = tgt_vocab.encode([pair.tgt for pair in self.pairs])
+        tgt_tag_ids = tgt_vocab.tag_ids(source.tgt_tags)
+        tgt = [tgt_tag_ids + ids for ids in tgt_vocab.encode([pair.tgt for pair in self.pairs])]
         limit = trained.config.model.max_positions - 1
         fitting = [
             (np.array(s), np.array(t))

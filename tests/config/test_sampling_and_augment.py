@@ -28,6 +28,16 @@ from mtkit.errors import MtkitError
         (["sampling.src_dropout=1.5"], "at most 1"),
         (["augment.typos=-0.1"], "at least 0"),
         (["augment.typos=0.6", "augment.noise=0.5"], "add up to 1.1"),
+        (["data.train.tgt_tags=[<2en>]"], "validation has no tgt_tags, but other corpora do"),
+        (["data.train.tgt_tags=[<a>, <b>]"], "tgt_tags"),
+        (
+            [
+                "data.train.tgt_tags=[<2en>]",
+                "data.validation.tgt_tags=[<2en>]",
+                "augment.merge=0.1",
+            ],
+            "tgt_tags cannot be combined with augment.merge",
+        ),
     ],
 )
 def test_invalid_settings_are_refused(tiny_recipe_path, settings, problem):

@@ -28,6 +28,8 @@ class CorpusRules:
     tags: tuple[str, ...]
     tag_ids: tuple[int, ...]
     """Ids that are put before each of its sources."""
+    tgt_tag_ids: tuple[int, ...] = ()
+    """Ids that are put before each of its targets."""
     alignment_name: str = ""
     """Name of its alignment file in errors."""
 
@@ -74,11 +76,11 @@ class ChunkEncoder:
         rules = self.corpora[chunk.corpus]
         kept, dropped_pairs, dropped = clean_chunk(chunk, rules.cleaner)
         n_read = len(kept) + len(dropped_pairs)
-        encoded = self.encode(
-            [pair.src for pair in kept], [pair.tgt for pair in kept], rules.tag_ids
-        )
+        encoded = self.encode([pair.src for pair in kept], [pair.tgt for pair in kept], rules)
         problems = length_problems(
-            encoded.src.lengths - len(rules.tag_ids), encoded.tgt.lengths, self.config
+            encoded.src.lengths - len(rules.tag_ids),
+            encoded.tgt.lengths - len(rules.tgt_tag_ids),
+            self.config,
         )
         if problems:
             is_kept = np.ones(len(kept), np.bool_)
@@ -92,12 +94,14 @@ class ChunkEncoder:
         encoded = replace(encoded, keys=pair_keys(kept, rules.tags, self.duplicates))
         return EncodedChunk(chunk.corpus, chunk.first_line, n_read, encoded, dropped)
 
-    def encode(self, src: list[str], tgt: list[str], tag_ids: tuple[int, ...]) -> EncodedPairs:
-        """Tokenize cleaned texts and put tags before each source; keys are not set."""
+    def encode(self, src: list[str], tgt: list[str], rules: CorpusRules) -> EncodedPairs:
+        """Tokenize cleaned texts, and put the tags of their corpus before; keys are not set."""
         src_rows = self.tokenizer.src.encode(src, self.n_threads)
         tgt_rows = self.tokenizer.tgt.encode(tgt, self.n_threads)
-        if tag_ids:
-            src_rows = [[*tag_ids, *ids] for ids in src_rows]
+        if rules.tag_ids:
+            src_rows = [[*rules.tag_ids, *ids] for ids in src_rows]
+        if rules.tgt_tag_ids:
+            tgt_rows = [[*rules.tgt_tag_ids, *ids] for ids in tgt_rows]
         return EncodedPairs(
             RaggedIds.from_lists(src_rows, id_type(self.tokenizer.src.vocab_size)),
             RaggedIds.from_lists(tgt_rows, id_type(self.tokenizer.tgt.vocab_size)),

@@ -129,7 +129,10 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> 
         source.alignment and sha256_file(spool_if_stream(source.alignment, "the alignment"))
         for source in recipe.data.train
     ]
-    return content_hash([*parts, alignments] if any(alignments) else parts)
+    tgt_tags = [source.tgt_tags for source in recipe.data.train]
+    # Stores of recipes without these stay up to date.
+    parts += [extra for extra in (alignments, tgt_tags) if any(extra)]
+    return content_hash(parts)
 
 
 def _fresh_manifest(directory: Path, key: str) -> dict[str, Any] | None:

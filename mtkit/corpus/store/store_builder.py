@@ -110,8 +110,9 @@ class StoreBuilder:
         rules = tuple(
             CorpusRules(
                 cleaner.for_source(source),
-                source.tags,
+                (*source.tags, *source.tgt_tags),
                 tuple(self.tokenizer.src.tag_ids(source.tags)),
+                tuple(self.tokenizer.tgt.tag_ids(source.tgt_tags)),
                 display_name(source.alignment) if source.alignment is not None else "",
             )
             for source in self.recipe.data.train
@@ -208,6 +209,7 @@ class StoreBuilder:
                 "n_pairs": n_kept[corpus],
                 "tags": list(source.tags),
                 "tag_ids": self.tokenizer.src.tag_ids(source.tags),
+                "tgt_tags": list(source.tgt_tags),
                 "n_read": n_read[corpus],
                 "dropped": dropped[corpus].to_json(),
             }

@@ -51,7 +51,7 @@ def translate_samples(run_dir: Path, n: int, device: str = "auto") -> list[Sampl
         what = "intact checkpoint" if chosen else "validation pair with text"
         raise MtkitError(f"`{run_dir}`: has no {what}", "leave --samples out")
     trained = load_model_dir(run.model_dir, choose_device(device))
-    translator = Translator.from_models([trained], tags=source.tags)
+    translator = Translator.from_models([trained], tags=source.tags, tgt_tags=source.tgt_tags)
     parameters = dict(trained.model.named_parameters())
     shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
     samples = []
