@@ -14,7 +14,7 @@ transformers = pytest.importorskip("transformers", reason="transformers is not i
 # transformers recommends a package that it does not use here.
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 
-# Every pair of values of two properties occurs.
+# Every pair of values of two properties occurs; of separate-untied, an additional kind, one does.
 KINDS = [
     Kind("relu", "shared", scales=True, bias=True, n_heads=3, tags=(">>eng<<", ">>deu<<")),
     Kind("swish", "shared", scales=False, bias=False, n_heads=2),
@@ -27,6 +27,8 @@ KINDS = [
     Kind("swish", "untied", scales=True, bias=False, n_heads=1, tags=(">>eng<<",)),
     Kind("gelu", "untied", scales=False, bias=True, n_heads=2),
     Kind("relu", "separate-untied", scales=False, bias=True, n_heads=3),
+    Kind("swish", "separate-equal", scales=True, bias=True, n_heads=2, tags=(">>eng<<",)),
+    Kind("relu", "untied", scales=False, bias=True, n_heads=2),
     Kind("swish", "shared", scales=False, bias=True, n_heads=2, norm="pre"),
 ]
 N_LINES, LENGTH = 5, 24

@@ -1,5 +1,7 @@
 """Exported models: what transformers computes with them, and what an import gives back."""
 
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,7 +16,7 @@ from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from mtkit.translation.translator import Translator
 from tests.documents import blocks
-from tests.interop.huggingface.conftest import Kind
+from tests.interop.huggingface.conftest import Kind, write_json
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
@@ -109,27 +111,78 @@ def test_verification_and_the_snippet_of_the_card(make_trained, tmp_path, ko_en_
     assert again.status == 0, again.err
 
 
-def test_the_way_to_ctranslate2_by_its_own_converter(make_folder, tmp_path, ko_en_pairs):
-    """An imported model starts with padding, as CTranslate2's converter assumes."""
+@pytest.mark.parametrize("is_exported", [False, True])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Kind("swish", n_heads=3),
+        Kind("relu", scales=False, bias=False, tags=(">>eng<<", ">>deu<<")),
+        Kind("gelu", "untied", n_heads=1),
+    ],
+    ids=lambda kind: kind.activation,
+)
+def test_the_way_to_ctranslate2_by_its_own_converter(
+    kind, is_exported, make_folder, tmp_path, ko_en_pairs
+):
+    """A model of OPUS-MT: one vocabulary, with padding at its end, whose embedding is zero.
+
+    CTranslate2's converter assumes that, for the original directory and for an exported one.
+    """
     ctranslate2 = pytest.importorskip("ctranslate2", reason="CTranslate2 is not installed")
-    folder = make_folder(Kind("swish", n_heads=3))
+    folder = make_folder(kind)
     tensors = load_file(folder / "model.safetensors")
-    tensors["model.shared.weight"][-1] = 0.0  # as in models of OPUS-MT
+    for name in tensors:
+        if "shared" in name or "embed_tokens" in name:
+            tensors[name][-1] = 0.0
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    # CTranslate2 removes padding from the vocabulary.
+    generation = json.loads((folder / "generation_config.json").read_text())
+    write_json(folder / "generation_config.json", generation | {"renormalize_logits": True})
     trained = import_huggingface(folder, tmp_path / "model")
-    export_huggingface(tmp_path / "model", tmp_path / "hf")
-    converter = ctranslate2.converters.TransformersConverter(str(tmp_path / "hf"))
-    converter.convert(str(tmp_path / "ct2"))
+    if is_exported:
+        folder = tmp_path / "hf"
+        export_huggingface(tmp_path / "model", folder)
+    ctranslate2.converters.TransformersConverter(str(folder)).convert(str(tmp_path / "ct2"))
     theirs = ctranslate2.Translator(str(tmp_path / "ct2"), intra_threads=1)
     src = [pair.src for pair in ko_en_pairs[:4]]
-    tokens = [[*row, "</s>"] for row in trained.tokenizer.src.encode_as_tokens(src)]
-    results = theirs.translate_batch(tokens, beam_size=1, max_decoding_length=20)
+    tags = list(kind.tags[-1:])
+    tokens = [[*tags, *row, "</s>"] for row in trained.tokenizer.src.encode_as_tokens(src)]
+    tag_ids = trained.tokenizer.src.tag_ids(tags)
+    ids = [[*tag_ids, *row] for row in trained.tokenizer.src.encode(src)]
     ours = Translator.load(tmp_path / "model", device="cpu")
-    search = ours.search_config(beam_size=1, min_length=1, max_length=20, max_length_ratio=100.0)
-    found = ours.engine.search(SearchRequest(trained.tokenizer.src.encode(src), search))
     texts = [entry.text for entry in trained.tokenizer.tgt.entries()]
-    for result, [hypothesis] in zip(results, found, strict=True):
-        assert result.hypotheses[0] == [texts[i] for i in hypothesis.token_ids]
+    for beam_size in (1, 4):
+        results = theirs.translate_batch(
+            tokens, beam_size=beam_size, max_decoding_length=20, min_decoding_length=1
+        )
+        search = ours.search_config(
+            beam_size=beam_size, min_length=1, max_length=20, max_length_ratio=100.0
+        )
+        found = ours.engine.search(SearchRequest(ids, search))
+        for result, [hypothesis, *_] in zip(results, found, strict=True):
+            assert result.hypotheses[0] == [texts[i] for i in hypothesis.token_ids]
+
+
+def test_the_export_of_tags_to_transformers(make_folder, tmp_path):
+    """A tag in front of a text is one token, also for CTranslate2."""
+    pytest.importorskip("ctranslate2", reason="CTranslate2 is not installed")
+    from mtkit.interop.ctranslate2.export import export_ctranslate2
+    from mtkit.translation.exported import load_exported_translator
+
+    kind = Kind("swish", "separate", tags=(">>eng<<", ">>deu<<"))
+    original = import_huggingface(make_folder(kind), tmp_path / "model")
+    export_huggingface(tmp_path / "model", tmp_path / "hf")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    src = original.tokenizer.src
+    expected = [*src.tag_ids([">>deu<<"]), *src.encode(["물 안녕"])[0], src.special.eos]
+    assert tokenizer(">>deu<< 물 안녕").input_ids == expected
+    back = import_huggingface(tmp_path / "hf", tmp_path / "back")
+    assert back.config.tags == kind.tags and back.config.tag_required
+    assert_equal_weights(back.model, original.model)
+    export_ctranslate2(tmp_path / "model", tmp_path / "ct2")
+    exported = load_exported_translator(tmp_path / "ct2", "cpu", tags=["de"])
+    [line] = exported.line_search.source_encoder.encode(["물 안녕"])
+    assert line.parts[0].ids == expected[:-1]
 
 
 def test_tags_are_tokens_of_their_own(make_trained, tmp_path, ko_en_pairs):
