@@ -55,12 +55,14 @@ def huggingface(
         ),
     ] = False,
 ) -> None:
-    """Import a Hugging Face model: MarianMTModel (OPUS-MT), or one exported by mtkit.
+    """Import a Hugging Face model: OPUS-MT, M2M100, NLLB, or one exported by mtkit.
 
-    The result is a model directory like one that `mtkit train` writes.
+    The result is a model directory like one that `mtkit train` writes. For M2M100 and NLLB, the
+    languages are those to translate unless others are chosen.
 
     Examples:
         mtkit import huggingface opus-mt-ko-en ko-en
+        mtkit import huggingface nllb-200-distilled-600M nllb --src-lang ko --tgt-lang en
         mtkit import huggingface Helsinki-NLP/opus-mt-ko-en ko-en --download
     """
     from mtkit.cli.common.output_guard import refuse_overwriting
@@ -121,7 +123,12 @@ def _report(trained: "TrainedModel", out_dir: Path) -> None:
     print(f"{out_dir}: {config.src_lang} to {config.tgt_lang}, {n_parameters:,} parameters")
     if config.tags:
         shown = ", ".join(config.tags[:10]) + (", ..." if len(config.tags) > 10 else "")
-        print(f"{len(config.tags)} target languages (--tgt-lang): {shown}")
+        kinds = (
+            "languages (--src-lang, --tgt-lang)"
+            if config.tgt_tags
+            else "target languages (--tgt-lang)"
+        )
+        print(f"{len(config.tags)} {kinds}: {shown}")
     assert config.origin is not None
     for note in config.origin.notes:
         print(note)

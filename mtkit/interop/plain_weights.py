@@ -25,6 +25,10 @@ PlainWeights = dict[str, Tensor]
 NEVER = -1e4
 """Bias of a token that must not take part in the softmax; finite in float16."""
 
+_UNUSED_BIAS = -100.0
+"""Bias of a token without a vector of its own. Label smoothing multiplies it by the number of such
+tokens, so it is no larger than necessary."""
+
 _FUSED = {
     "self_attention.inner.query_key_value": ("query", "key", "value"),
     "cross_attention.inner.key_value": ("key", "value"),
@@ -151,6 +155,19 @@ def without_embedding_scale(plain: PlainWeights, config: ModelConfig) -> PlainWe
         for name in (f"{norm}.weight", f"{norm}.bias"):
             scaled[name] = plain[name] * scale
     return scaled
+
+
+def with_unused_tokens(plain: PlainWeights, n_tokens: int) -> PlainWeights:
+    """Add tokens at the end of the vocabularies that are never read and never generated."""
+    added = dict(plain)
+    for name in ("src_embedding", "tgt_embedding", "output"):
+        if name in plain:
+            rows = plain[name].new_zeros(n_tokens, plain[name].size(1))
+            added[name] = torch.cat([plain[name], rows])
+    tgt_vocab_size = plain.get("tgt_embedding", plain["src_embedding"]).size(0)
+    bias = plain.get("output_bias", torch.zeros(tgt_vocab_size))
+    added["output_bias"] = torch.cat([bias, torch.full((n_tokens,), _UNUSED_BIAS)])
+    return added
 
 
 def _split(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:

@@ -6,7 +6,7 @@ in a table. The model is rewritten so that its ids are those of the table.
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from sentencepiece import SentencePieceProcessor
@@ -21,6 +21,7 @@ from mtkit.io.tokenizer_files import (
     TEXT,
     TYPE,
     UNKNOWN,
+    UNUSED,
     USER_DEFINED,
     read_entries,
     read_settings,
@@ -58,6 +59,7 @@ def arrange_vocabulary(
     special: SpecialTexts,
     tags: Sequence[str] = (),
     name: str = "tokenizer",
+    unused: Sequence[str] = (),
 ) -> ArrangedVocabulary:
     """Give the tokens of a SentencePiece model the ids of a table.
 
@@ -72,6 +74,8 @@ def arrange_vocabulary(
         special: Texts of the special tokens.
         tags: Tokens that are never split.
         name: Name of the model in errors.
+        unused: Subwords of the model, also in the table, that are only on the way to longer ones: a
+            text is split into their parts.
     Raises:
         MtkitError: It is not a SentencePiece model.
     """
@@ -81,6 +85,7 @@ def arrange_vocabulary(
         for entry in read_entries(model_bytes)
     }
     changes = {tag: EntryChange(USER_DEFINED) for tag in tags}
+    changes |= {text: EntryChange(UNUSED, entries[text][1]) for text in unused}
     changes |= {text: EntryChange(CONTROL) for text in (special.pad, special.bos, special.eos)}
     changes[special.unk] = EntryChange(UNKNOWN)
     lowest = min((score for kind, score in entries.values() if kind == NORMAL), default=0.0)
@@ -115,6 +120,21 @@ def _check_model(model_bytes: bytes, name: str) -> None:
 
 def _number(four_bytes: bytes) -> float:
     return struct.unpack("<f", four_bytes)[0]
+
+
+def merges_without_id(model_bytes: bytes, tokens: Collection[str]) -> list[str]:
+    """Return the subwords of a BPE model that a table lacks, except for single characters.
+
+    Longer subwords are merged from them. A single character is unknown without an id.
+    """
+    if read_settings(model_bytes).type != "bpe":
+        return []
+    texts = [
+        entry[TEXT].decode()
+        for entry in read_entries(model_bytes)
+        if entry.get(TYPE, NORMAL) == NORMAL
+    ]
+    return [text for text in texts if len(text) > 1 and text not in tokens]
 
 
 def check_removed(

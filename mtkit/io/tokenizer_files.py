@@ -23,9 +23,10 @@ NORMALIZER_NAME = 1  # field of the normalizer's settings
 TEXT, SCORE, TYPE = 1, 2, 3  # fields of a vocabulary entry
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6  # types of entries
 _SEGMENTED_TEXT, _SEGMENTS, _BEGIN, _END = 1, 2, 4, 5  # fields of a segmentation
-_KIND, BYTE_FALLBACK = 3, 35  # fields of the trainer's settings
+KIND, BYTE_FALLBACK = 3, 35  # fields of the trainer's settings
 UNK_TEXT, BOS_TEXT, EOS_TEXT, PAD_TEXT = 45, 46, 47, 48  # fields of the trainer's settings
-_KINDS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
+BPE = 2
+_KINDS = {1: "unigram", BPE: "bpe", 3: "word", 4: "char"}
 
 
 class SubwordSettings(NamedTuple):
@@ -74,7 +75,7 @@ def read_settings(model_bytes: bytes, name: str = "tokenizer") -> SubwordSetting
             dict(read_fields(dict(fields)[number])) for number in (TRAINER, NORMALIZER)
         )
         return SubwordSettings(
-            type=_KINDS[trainer.get(_KIND, 1)],
+            type=_KINDS[trainer.get(KIND, 1)],
             vocab_size=sum(number == ENTRIES for number, _ in fields),
             byte_fallback=bool(trainer.get(BYTE_FALLBACK, 0)),
             normalization=normalizer.get(NORMALIZER_NAME, b"").decode(errors="replace"),

@@ -6,10 +6,13 @@ from typing import NamedTuple
 
 from mtkit.io.tokenizer_files import (
     BOS_TEXT,
+    BPE,
     BYTE_FALLBACK,
+    CONTROL,
     ENTRIES,
     EOS_TEXT,
     FOUR_BYTES,
+    KIND,
     LENGTH_PREFIXED,
     NORMAL,
     NORMALIZER,
@@ -21,6 +24,7 @@ from mtkit.io.tokenizer_files import (
     TRAINER,
     TYPE,
     UNK_TEXT,
+    UNKNOWN,
     UNUSED,
     USER_DEFINED,
     VARINT,
@@ -28,7 +32,7 @@ from mtkit.io.tokenizer_files import (
     read_fields,
 )
 
-_RULE_PATH = 6  # field of the normalizer's settings
+_CHARSMAP, _RULE_PATH = 2, 6  # fields of the normalizer's settings
 
 
 class NewEntry(NamedTuple):
@@ -104,6 +108,33 @@ def arrange_entries(
         if number not in (ENTRIES, SELF_TEST)
     )
     return b"".join([*messages, *others])
+
+
+def make_bpe_model(pieces: Sequence[str], charsmap: bytes) -> bytes:
+    """Make a model of type BPE, with <unk>, <s> and </s> before its pieces.
+
+    Args:
+        pieces: The pieces by priority: earlier ones are merged first.
+        charsmap: Rules of the normalization, as SentencePiece compiles them; empty for none.
+    """
+    kinds = {"<unk>": UNKNOWN, "<s>": CONTROL, "</s>": CONTROL}
+    entries = [(text, 0.0, kind) for text, kind in kinds.items()]
+    entries += [(text, -float(rank), NORMAL) for rank, text in enumerate(pieces)]
+    messages = (
+        _bytes_field(TEXT, text.encode())
+        + _key(SCORE, FOUR_BYTES)
+        + struct.pack("<f", score)
+        + _number_field(TYPE, kind)
+        for text, score, kind in entries
+    )
+    normalizer = _bytes_field(NORMALIZER_NAME, b"user_defined") + _bytes_field(_CHARSMAP, charsmap)
+    return b"".join(
+        [
+            *(_bytes_field(ENTRIES, message) for message in messages),
+            _bytes_field(TRAINER, _number_field(KIND, BPE)),
+            _bytes_field(NORMALIZER, normalizer),
+        ]
+    )
 
 
 def set_special_texts(

@@ -11,11 +11,12 @@ CONFIG_NAME, GENERATION_NAME = "config.json", "generation_config.json"
 TOKENIZER_CONFIG_NAME = "tokenizer_config.json"
 VOCAB_NAME, TGT_VOCAB_NAME = "vocab.json", "target_vocab.json"
 SRC_MODEL_NAME, TGT_MODEL_NAME = "source.spm", "target.spm"
+JOINT_MODEL_NAME, TOKENIZER_NAME = "sentencepiece.bpe.model", "tokenizer.json"
 WEIGHTS_NAME, PICKLE_NAME = "model.safetensors", "pytorch_model.bin"
 INDEX_NAME, PICKLE_INDEX_NAME = f"{WEIGHTS_NAME}.index.json", f"{PICKLE_NAME}.index.json"
 SETTINGS_FILES = (
     *(CONFIG_NAME, GENERATION_NAME, TOKENIZER_CONFIG_NAME, VOCAB_NAME, TGT_VOCAB_NAME),
-    *(SRC_MODEL_NAME, TGT_MODEL_NAME),
+    *(SRC_MODEL_NAME, TGT_MODEL_NAME, JOINT_MODEL_NAME, TOKENIZER_NAME),
 )
 MODEL_FILES = (*SETTINGS_FILES, WEIGHTS_NAME, PICKLE_NAME, INDEX_NAME, PICKLE_INDEX_NAME)
 """The files that an import reads; weights may be in further ones, which an index lists."""

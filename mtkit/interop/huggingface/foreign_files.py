@@ -5,12 +5,14 @@ from typing import Any
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
-from mtkit.interop.huggingface.settings import ARCHITECTURES
+from mtkit.interop.huggingface.settings import ARCHITECTURES, LANGUAGE_TOKENS
 from mtkit.interop.obstacles import Obstacle
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.version import __version__
 
-_MODEL_TYPES = {norm: (kind, name) for kind, (name, norm) in ARCHITECTURES.items()}
+_MODEL_TYPES = {
+    norm: (kind, name) for kind, (name, norm) in ARCHITECTURES.items() if kind != LANGUAGE_TOKENS
+}
 _SUPPORTED = {
     "norm_type": ("layer",),
     "activation": ("relu", "gelu", "swish"),
@@ -40,6 +42,14 @@ def export_obstacles(trained: TrainedModel) -> list[Obstacle]:
                 "model.norm is pre, and each side has its own vocabulary; "
                 f"{_MODEL_TYPES['pre'][1]} has one",
                 "train a model with tokenizer.joint: true, or with model.norm: post",
+            )
+        )
+    if trained.config.tgt_tags:
+        obstacles.append(
+            Obstacle(
+                "its translations begin with the token of a language, as in M2M100 and NLLB, for "
+                "which mtkit writes no tokenizer",
+                "export it with `mtkit export ctranslate2`",
             )
         )
     src, tgt = tokenizer.src, tokenizer.tgt
@@ -115,7 +125,7 @@ def generation_tree(trained: TrainedModel) -> dict[str, Any]:
         "max_length": min(longest, config.model.max_positions),
         "min_length": search.min_length + 1,
         "no_repeat_ngram_size": search.no_repeat_ngram_size,
-        "bad_words_ids": [[token_id] for token_id in dict.fromkeys((special.pad, special.bos))],
+        "bad_words_ids": [[token_id] for token_id in dict.fromkeys(special.never_generated)],
         "pad_token_id": special.pad,
         "bos_token_id": special.bos,
         "eos_token_id": special.eos,

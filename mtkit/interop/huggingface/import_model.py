@@ -3,15 +3,20 @@
 from pathlib import Path
 
 from mtkit.checkpoint.model_dir import ModelDirConfig, ModelOrigin, TrainedModel, refuse_foreign_dir
+from mtkit.corpus.languages import MULTILINGUAL
 from mtkit.errors import MtkitError
 from mtkit.interop.huggingface.files import SETTINGS_FILES
+from mtkit.interop.huggingface.languages import read_language_vocabulary
 from mtkit.interop.huggingface.settings import ForeignSettings, read_settings
-from mtkit.interop.huggingface.vocabularies import read_vocabularies
+from mtkit.interop.huggingface.vocabularies import ForeignVocabularies, read_vocabularies
 from mtkit.interop.huggingface.weight_files import find_weights
 from mtkit.interop.huggingface.weights import read_weights
 from mtkit.interop.imported_model import save_imported
 from mtkit.interop.obstacles import refuse
+from mtkit.interop.plain_weights import with_unused_tokens
 from mtkit.io.text import sha256_file
+from mtkit.tokenizer.tags import language_of_tag
+from mtkit.translation.language_tags import resolve_tags
 from mtkit.version import __version__
 
 _N_EXTRA_TOKENS = 1  # EOS
@@ -50,21 +55,29 @@ def import_huggingface(
     files = find_weights(source)
     vocabularies = weights = None
     if settings is not None:
-        vocabularies, more = read_vocabularies(source, settings)
+        read = read_language_vocabulary if settings.has_language_tokens else read_vocabularies
+        vocabularies, more = read(source, settings)
         weights, others = read_weights(files, settings, allow_pickle=allow_pickle)
         obstacles += [*more, *others]
     refuse(source, "mtkit cannot represent this model", obstacles)
     assert settings is not None and vocabularies is not None and weights is not None
+    model, plain = weights
+    if vocabularies.n_added:
+        model = model.model_copy(update={"output_bias": True})
+        plain = with_unused_tokens(plain, vocabularies.n_added)
     tags = vocabularies.tags
     # A line may begin with one tag.
     n_reserved = _N_EXTRA_TOKENS + bool(tags)
+    choose_languages = _languages_of_tags if vocabularies.tgt_tags else _languages
+    languages = choose_languages(source, settings, vocabularies, (src_lang, tgt_lang))
     config = ModelDirConfig(
-        src_lang=_language(source, settings, "source_lang", src_lang),
-        tgt_lang=_language(source, settings, "target_lang", tgt_lang),
-        max_length=max(weights.model.max_positions - n_reserved, 1),
+        src_lang=languages[0],
+        tgt_lang=languages[1],
+        max_length=max(model.max_positions - n_reserved, 1),
         tags=tags,
         tag_required=bool(tags),
-        model=weights.model,
+        tgt_tags=vocabularies.tgt_tags,
+        model=model,
         search=settings.search,
         origin=ModelOrigin(
             program="Hugging Face transformers",
@@ -79,15 +92,59 @@ def import_huggingface(
             notes=tuple(vocabularies.notes),
         ),
     )
-    return save_imported(source, out_dir, config, weights.plain, vocabularies.tokenizer)
+    return save_imported(source, out_dir, config, plain, vocabularies.tokenizer)
 
 
-def _language(source: Path, settings: ForeignSettings, key: str, given: str | None) -> str:
-    language = given or settings.tokenizer.get(key)
-    if isinstance(language, str) and language:
-        return language
-    option = "--src-lang" if key == "source_lang" else "--tgt-lang"
-    raise MtkitError(
-        f"`{source}`: tokenizer_config.json does not name the {key.removesuffix('_lang')} language",
-        f"give {option}",
-    )
+_Languages = tuple[str | None, str | None]
+
+
+def _languages(
+    source: Path, settings: ForeignSettings, _: ForeignVocabularies, given: _Languages
+) -> tuple[str, str]:
+    """Return the languages of a model that translates from one language."""
+    sides = zip(("source", "target"), given, ("--src-lang", "--tgt-lang"), strict=True)
+    found = []
+    for side, language, option in sides:
+        language = language or settings.tokenizer.get(f"{side}_lang")
+        if not isinstance(language, str) or not language:
+            raise MtkitError(
+                f"`{source}`: tokenizer_config.json does not name the {side} language",
+                f"give {option}",
+            )
+        found.append(language)
+    return found[0], found[1]
+
+
+def _languages_of_tags(
+    source: Path, settings: ForeignSettings, vocabularies: ForeignVocabularies, given: _Languages
+) -> tuple[str, str]:
+    """Return the languages that a multilingual model translates unless others are chosen.
+
+    They are those that are given, or those of a tokenizer that names both; otherwise none. A target
+    language that generation_config.json forces is the default too.
+    """
+    tags = vocabularies.tags
+    named = [settings.tokenizer.get(name) for name in ("src_lang", "tgt_lang")]
+    if not all(isinstance(language, str) and language for language in named):
+        named = [None, _forced_language(source, settings, vocabularies)]
+    languages = []
+    for language, own in zip(given, named, strict=True):
+        chosen = language or own
+        resolved = resolve_tags([chosen], tags) if chosen else ()
+        languages.append(language_of_tag(resolved[0]) if resolved else MULTILINGUAL)
+    return languages[0], languages[1]
+
+
+def _forced_language(
+    source: Path, settings: ForeignSettings, vocabularies: ForeignVocabularies
+) -> str | None:
+    if settings.tgt_language_id is None:
+        return None
+    tokens = [entry.text for entry in vocabularies.tokenizer.tgt.entries()]
+    token = dict(enumerate(tokens)).get(settings.tgt_language_id)
+    if token not in vocabularies.tags:
+        raise MtkitError(
+            f"`{source}`: forced_bos_token_id is {settings.tgt_language_id}, not a language",
+            "set it to null in generation_config.json",
+        )
+    return token

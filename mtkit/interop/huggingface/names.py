@@ -24,6 +24,12 @@ SRC_EMBEDDING = "model.encoder.embed_tokens.weight"
 TGT_EMBEDDING = "model.decoder.embed_tokens.weight"
 SRC_POSITIONS = "model.encoder.embed_positions.weight"
 TGT_POSITIONS = "model.decoder.embed_positions.weight"
+UNUSED_BY_TRANSFORMERS = frozenset(
+    f"model.{side}.{name}"
+    for side in ("encoder", "decoder")
+    for name in ("version", "embed_positions.weights", "embed_positions._float_tensor")
+)
+"""Tensors in files of M2M100 that transformers does not read: it computes the positions."""
 
 
 def tensor_name(plain_name: str, config: ModelConfig) -> str:

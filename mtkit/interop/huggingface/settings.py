@@ -20,10 +20,20 @@ from mtkit.interop.obstacles import Obstacle
 ARCHITECTURES = {
     "marian": ("MarianMTModel", "post"),
     "pegasus": ("PegasusForConditionalGeneration", "pre"),
+    "m2m_100": ("M2M100ForConditionalGeneration", "pre"),
 }
 """Model classes that can be imported, and where their norms are, by model_type."""
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "swish": "swish", "silu": "swish"}
 """Our names of transformers' activations."""
+
+LANGUAGE_TOKENS = "m2m_100"
+"""The model_type whose sources and targets begin with the token of a language."""
+_TOKENIZERS = {
+    "m2m_100": ("NllbTokenizer", "NllbTokenizerFast", "M2M100Tokenizer"),
+    "marian": ("MarianTokenizer",),
+    "pegasus": ("MarianTokenizer",),
+}
+"""Tokenizers that can be imported, by model_type."""
 
 _FIXED = {
     "normalize_before": False,
@@ -62,6 +72,8 @@ class ForeignSettings(NamedTuple):
     eos_id: int
     start_id: int
     """Token that the decoder starts with."""
+    tgt_language_id: int | None
+    """Token of a language that begins each translation unless another one is chosen."""
     banned_ids: frozenset[int]
     """Tokens that are never generated."""
     scales_embeddings: bool
@@ -69,6 +81,8 @@ class ForeignSettings(NamedTuple):
     """Whether the probabilities of the other tokens are renormalized without the banned ones."""
     vocab_sizes: tuple[int, int]
     """Sizes of the source and the target vocabulary."""
+    has_language_tokens: bool
+    """Whether sources and targets begin with the token of a language."""
     tokenizer: dict[str, Any]
     """The content of tokenizer_config.json."""
 
@@ -94,15 +108,19 @@ def read_settings(directory: Path) -> tuple[ForeignSettings | None, list[Obstacl
     reader = _Reader(tree, obstacles)
     generation = read_object(directory / GENERATION_NAME, required=False) or tree
     model = _model(reader, kind, obstacles)
-    obstacles += _generation_obstacles(generation, path.parent)
-    search = _search(_Reader(generation, obstacles), model, obstacles)
+    has_languages = kind == LANGUAGE_TOKENS
+    tgt_language_id = generation.get("forced_bos_token_id") if has_languages else None
+    obstacles += _generation_obstacles(
+        generation | ({"forced_bos_token_id": None} if has_languages else {}), path.parent
+    )
+    # The tokens before the text of a translation.
+    n_start = 2 if has_languages else 1
+    search = _search(_Reader(generation, obstacles), model, n_start, obstacles)
     tokenizer = read_object(directory / TOKENIZER_CONFIG_NAME, required=False)
-    obstacles += _tokenizer_obstacles(tokenizer)
+    obstacles += _tokenizer_obstacles(tokenizer, _TOKENIZERS[kind])
     ids = _Reader({**tree, **{k: v for k, v in generation.items() if v is not None}}, obstacles)
     pad_id, eos_id = ids.integer("pad_token_id", None), ids.integer("eos_token_id", None)
     start_id = ids.integer("decoder_start_token_id", None)
-    if start_id == eos_id is not None:
-        obstacles.append(Obstacle("the decoder starts with the end of sentence token"))
     forced = generation.get("forced_eos_token_id")
     if forced not in (None, eos_id):
         obstacles.append(Obstacle(f"forced_eos_token_id is {forced}, not eos_token_id ({eos_id})"))
@@ -114,6 +132,10 @@ def read_settings(directory: Path) -> tuple[ForeignSettings | None, list[Obstacl
         return None, obstacles
     assert pad_id is not None and eos_id is not None and start_id is not None
     assert vocab_size is not None and tgt_vocab_size is not None
+    if has_languages:
+        # Positions are counted from the one after that of padding.
+        positions = {"positions": "sinusoidal_t2t", "position_offset": pad_id + 1}
+        model = model.model_copy(update=positions)
     banned = _banned_ids(generation)
     settings = ForeignSettings(
         architecture=ARCHITECTURES[kind][0],
@@ -122,13 +144,15 @@ def read_settings(directory: Path) -> tuple[ForeignSettings | None, list[Obstacl
         pad_id=pad_id,
         eos_id=eos_id,
         start_id=start_id,
+        tgt_language_id=tgt_language_id if isinstance(tgt_language_id, int) else None,
         banned_ids=banned,
         scales_embeddings=reader.boolean("scale_embedding", False),
         renormalizes=generation.get("renormalize_logits") is True,
         vocab_sizes=(vocab_size, tgt_vocab_size),
+        has_language_tokens=has_languages,
         tokenizer=tokenizer,
     )
-    if others := banned - {pad_id, start_id}:
+    if others := banned - {pad_id, start_id} | (banned & {eos_id}):
         text = f"{GENERATION_NAME} bans the tokens {sorted(others)[:10]}"
         obstacles.append(Obstacle(text, f"remove bad_words_ids from {GENERATION_NAME}"))
     return settings, obstacles
@@ -230,9 +254,16 @@ def _model(reader: _Reader, kind: str, obstacles: list[Obstacle]) -> ModelConfig
 
 
 def _search(
-    reader: _Reader, model: ModelConfig | None, obstacles: list[Obstacle]
+    reader: _Reader, model: ModelConfig | None, n_start: int, obstacles: list[Obstacle]
 ) -> SearchConfig | None:
-    """Return the search settings; transformers divides by the length to the power of a setting."""
+    """Return the search settings; transformers divides by the length to the power of a setting.
+
+    Args:
+        reader: Reads the generation settings.
+        model: Dimensions of the model.
+        n_start: Number of tokens before the text of a translation.
+        obstacles: Receives what mtkit does not have.
+    """
     length_limit = reader.integer("max_length", _DEFAULT_MAX_LENGTH) or _DEFAULT_MAX_LENGTH
     if model is not None:
         # The start token takes a position too.
@@ -242,9 +273,9 @@ def _search(
         "length_penalty": "mean",
         "alpha": reader.number("length_penalty", 1.0),
         "no_repeat_ngram_size": reader.integer("no_repeat_ngram_size", 0),
-        # The start token and EOS are included in the limit of transformers.
-        "max_length": max(length_limit - 2, 1),
-        "min_length": max(1, (reader.integer("min_length", 0) or 0) - 1),
+        # The tokens before the text and EOS are included in the limit of transformers.
+        "max_length": max(length_limit - n_start - 1, 1),
+        "min_length": max(1, (reader.integer("min_length", 0) or 0) - n_start),
     }
     try:
         return SearchConfig.model_validate(settings)
@@ -280,10 +311,16 @@ def _banned_ids(tree: Mapping[str, Any]) -> frozenset[int]:
     )
 
 
-def _tokenizer_obstacles(tree: Mapping[str, Any]) -> Iterator[Obstacle]:
-    name = tree.get("tokenizer_class", "MarianTokenizer")
-    if name not in ("MarianTokenizer", None):
-        yield Obstacle(f"tokenizer_class is {_shown(name)}; mtkit imports MarianTokenizer")
+def _tokenizer_obstacles(tree: Mapping[str, Any], known: tuple[str, ...]) -> Iterator[Obstacle]:
+    name = tree.get("tokenizer_class")
+    if name is not None and name not in known:
+        yield Obstacle(f"tokenizer_class is {_shown(name)}; mtkit imports {', '.join(known)}")
+    if tree.get("legacy_behaviour"):
+        yield Obstacle(
+            "the source language is put at the end of a source (legacy_behaviour)",
+            f"if it was trained to read it at the start, set that to false in "
+            f"{TOKENIZER_CONFIG_NAME}",
+        )
     if tree.get("sp_model_kwargs"):
         yield Obstacle(
             f"sp_model_kwargs is {_shown(tree['sp_model_kwargs'])}",

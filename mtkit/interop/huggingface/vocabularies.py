@@ -32,6 +32,10 @@ class ForeignVocabularies(NamedTuple):
     tags: tuple[str, ...]
     """Tokens before a source, such as >>deu<<."""
     notes: list[str]
+    tgt_tags: tuple[str, ...] = ()
+    """Tokens that begin each translation, such as deu_Latn."""
+    n_added: int = 0
+    """Number of tokens at the end that the model does not have."""
 
 
 def read_vocabularies(
@@ -85,16 +89,29 @@ def read_vocabularies(
 
 def _read_tokens(path: Path, vocab_size: int, obstacles: list[Obstacle]) -> list[str]:
     """Read a table of ids. Returns the tokens by id."""
-    ids = read_object(path)
+    return tokens_by_id(read_object(path), vocab_size, path.name, obstacles)
+
+
+def tokens_by_id(
+    ids: dict[str, Any], vocab_size: int, name: str, obstacles: list[Obstacle]
+) -> list[str]:
+    """Return the tokens of a table in the order of their ids.
+
+    Args:
+        ids: The table.
+        vocab_size: Number of tokens of the model.
+        name: Name of the table in obstacles.
+        obstacles: Receives what is wrong with the table.
+    """
     tokens = sorted(ids, key=lambda token: ids[token] if type(ids[token]) is int else -1)
     if [ids[token] for token in tokens] != list(range(len(tokens))):
-        obstacles.append(Obstacle(f"the ids of {path.name} are not 0 to {len(tokens) - 1:,}"))
+        obstacles.append(Obstacle(f"the ids of {name} are not 0 to {len(tokens) - 1:,}"))
     elif len(tokens) != vocab_size:
         obstacles.append(
-            Obstacle(f"{path.name} has {len(tokens):,} tokens, but the model {vocab_size:,}")
+            Obstacle(f"{name} has {len(tokens):,} tokens, but the model {vocab_size:,}")
         )
     elif "" in ids:
-        obstacles.append(Obstacle(f"{path.name} has a token without text"))
+        obstacles.append(Obstacle(f"{name} has a token without text"))
     return tokens
 
 

@@ -14,6 +14,7 @@ from mtkit.interop.huggingface.names import (
     SRC_POSITIONS,
     TGT_EMBEDDING,
     TGT_POSITIONS,
+    UNUSED_BY_TRANSFORMERS,
     candidates,
 )
 from mtkit.interop.huggingface.settings import ForeignSettings
@@ -71,7 +72,10 @@ def _in_our_layout(
     if not settings.scales_embeddings:
         plain = without_embedding_scale(plain, model)
     if model.has_sinusoids:
-        plain = reorder_width(plain, interleaving(model.d_model))
+        order = interleaving(model.d_model)
+        # One by one, so that there are never two copies of the model.
+        for name in plain:
+            plain |= reorder_width({name: plain[name]}, order)
     if settings.renormalizes:
         for token_id in settings.banned_ids:
             plain["output_bias"][token_id] = NEVER
@@ -83,7 +87,7 @@ class _TensorReader:
 
     def __init__(self, weights: OpenWeights, settings: ForeignSettings) -> None:
         self.infos, self.weights, self.settings = weights.infos, weights, settings
-        self.unused = set(self.infos)
+        self.unused = set(self.infos) - UNUSED_BY_TRANSFORMERS
         self.obstacles: list[Obstacle] = []
 
     def complete_config(self) -> ModelConfig:

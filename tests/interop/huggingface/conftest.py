@@ -167,3 +167,93 @@ def make_model(kind, sizes, seed, changes):
             model.final_logits_bias.add_(torch.randn_like(model.final_logits_bias))
         make_end_likely(model)
     return model.eval()
+
+
+NLLB_CODES = ("kor_Hang", "eng_Latn", "deu_Latn", "zho_Hans", "zho_Hant")
+
+
+class LanguageKind(NamedTuple):
+    """A kind of multilingual model."""
+
+    tokenizer: str = "nllb"
+    """nllb, as transformers 5 saves it; nllb-spm, as transformers 4 did; or m2m100."""
+    activation: str = "relu"
+    scales: bool = True
+    n_heads: int = 3
+    seed: int = 1
+    end: float = 5.0
+    """Typical logit of EOS, so that translations end at different lengths."""
+
+
+@pytest.fixture(scope="session")
+def make_language_folder(ko_en_pairs, tmp_path_factory):
+    """Makes a directory of an M2M100 or NLLB model with random weights."""
+    import torch
+
+    text_dir = tmp_path_factory.mktemp("bpe")
+    texts = (text for pair in ko_en_pairs for text in pair)
+    spm = train_spm(texts, text_dir, "bpe", 600, model_type="bpe")
+
+    def make(kind=LanguageKind(), **changes):
+        folder = tmp_path_factory.mktemp(kind.tokenizer)
+        write_json(folder / "config.json", {"model_type": "m2m_100"})
+        (folder / "sentencepiece.bpe.model").write_bytes(spm)
+        n_tokens = write_language_tokenizer(folder, kind, spm)
+        settings: dict[str, Any] = {
+            "vocab_size": n_tokens + 3,
+            "d_model": 8 * kind.n_heads,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "encoder_ffn_dim": 20,
+            "decoder_ffn_dim": 20,
+            "encoder_attention_heads": kind.n_heads,
+            "decoder_attention_heads": kind.n_heads,
+            "max_position_embeddings": 64,
+            "activation_function": kind.activation,
+            "scale_embedding": kind.scales,
+            "init_std": 0.1,
+        }
+        torch.manual_seed(kind.seed)
+        model = transformers.M2M100ForConditionalGeneration(
+            transformers.M2M100Config(**(settings | changes))
+        )
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.2 * torch.randn_like(parameter))
+            norm = model.model.decoder.layer_norm
+            direction = norm.bias / norm.bias.square().sum()
+            model.lm_head.weight[2] = kind.end * direction
+            # Neither <s> nor padding, which transformers does not forbid.
+            model.lm_head.weight[[0, 1]] = -4.0 * direction
+        model.generation_config.max_length = 40
+        model.generation_config.num_beams = 4
+        model.generation_config.early_stopping = True
+        model.save_pretrained(folder)
+        return folder
+
+    return make
+
+
+def write_language_tokenizer(folder, kind, spm):
+    """Write the files of a tokenizer, next to sentencepiece.bpe.model; return its size."""
+    from sentencepiece import SentencePieceProcessor
+
+    config = folder / "tokenizer_config.json"
+    if kind.tokenizer == "m2m100":
+        processor = SentencePieceProcessor(model_proto=spm)
+        pieces = [processor.IdToPiece(i) for i in range(3, processor.GetPieceSize())]
+        tokens = ["<s>", "<pad>", "</s>", "<unk>", *pieces]
+        write_json(folder / "vocab.json", {token: i for i, token in enumerate(tokens)})
+        write_json(config, {"tokenizer_class": "M2M100Tokenizer", "language_codes": "wmt21"})
+        return len(tokens) + 8
+    tree = {"tokenizer_class": "NllbTokenizer", "additional_special_tokens": NLLB_CODES}
+    write_json(config, tree)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    if kind.tokenizer == "nllb":
+        (folder / "sentencepiece.bpe.model").unlink()
+        tokenizer.save_pretrained(folder)
+    else:
+        added = tokenizer.added_tokens_decoder
+        entries = {str(i): {"content": token.content} for i, token in added.items()}
+        write_json(config, tree | {"added_tokens_decoder": entries})
+    return len(tokenizer)

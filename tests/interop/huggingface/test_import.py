@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.errors import MtkitError
 from mtkit.interop.huggingface.import_model import import_huggingface
+from mtkit.interop.huggingface.weight_files import choose_files
 from tests.interop.huggingface.conftest import Kind, train_spm, write_json
 
 
@@ -72,11 +73,6 @@ def test_all_obstacles_are_named_at_once(folder):
         ("config.json", {"encoder_layers": 3}, "the weights lack model.encoder.layers.2.self_attn"),
         ("config.json", {"encoder_layers": 1}, "no place for the tensors model.encoder.layers.1."),
         ("config.json", {"encoder_layers": 10**9}, "n_encoder_layers: "),
-        (
-            "generation_config.json",
-            {"decoder_start_token_id": 0},
-            "starts with the end of sentence",
-        ),
         ("generation_config.json", {"eos_token_id": 5}, "eos_token is </s>, but eos_token_id"),
         ("generation_config.json", {"pad_token_id": 10**6}, "the pad token 1000000 has no entry"),
         ("generation_config.json", {"num_beams": 0}, "beam_size: "),
@@ -246,6 +242,20 @@ def test_damaged_weights_in_several_files(sharded, tmp_path):
     assert "'../model.safetensors' is not a file of weights" in refusal(folder).message
     write_json(index, {})
     assert "contains no weight_map" in refusal(folder).message
+
+
+def test_one_kind_of_weights_is_downloaded():
+    shards = {f"{name}-0000{i}-of-00002" for name in ("model", "pytorch_model") for i in (1, 2)}
+    names = {f"{name}{'.bin' if name[0] == 'p' else '.safetensors'}" for name in shards}
+    names |= {"config.json", "README.md", "tf_model.h5", "pytorch_model.bin.index.json"}
+    assert choose_files(names, allow_pickle=False) == {"config.json"}
+    pickles = {name for name in names if name.startswith("pytorch_model")}
+    assert choose_files(names, allow_pickle=True) == {"config.json"} | pickles
+    names.add("model.safetensors.index.json")
+    tensors = {name for name in names if name.startswith("model")}
+    assert choose_files(names, allow_pickle=True) == {"config.json"} | tensors
+    names.add("model.safetensors")
+    assert choose_files(names, allow_pickle=True) == {"config.json", "model.safetensors"}
 
 
 def test_the_origin_is_recorded(original, tmp_path):
