@@ -32,7 +32,8 @@ def test_names_in_hangul_are_aligned():
 
 
 def test_programs_get_json_with_every_digit():
-    assert json.loads(to_json(SCORES)) == {
+    inputs = {"hypotheses": "뉴스.out", "references": ["news.en"]}
+    assert json.loads(to_json(SCORES, inputs)) == {
         "n_segments": 1000,
         "bleu": {
             "name": "BLEU",
@@ -41,6 +42,7 @@ def test_programs_get_json_with_every_digit():
             "detail": "70.1/45.2/31.4/22.0 (BP = 0.980)",
         },
         "ter": {"name": "TER", "value": 101.5, "signature": "nrefs:1|tok:tercom", "detail": ""},
+        "inputs": inputs,
     }
 
 

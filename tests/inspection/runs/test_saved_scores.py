@@ -9,7 +9,7 @@ from tests.inspection.runs.made_runs import SIGNATURE, save_scores
 
 def test_what_evaluate_writes_is_read(tmp_path):
     scores = mtkit.evaluate(["a b c d"], ["a b c e"], metrics=["bleu", "chrf", "ter"])
-    (tmp_path / "scores-test_2016.json").write_text(to_json(scores))
+    (tmp_path / "scores-test_2016.json").write_text(to_json(scores, {"hypotheses": "test.out"}))
     found, problems = read_saved_scores(tmp_path, tmp_path / "model")
     assert problems == []
     assert [(one.metric, one.name, one.value, one.signature) for one in found] == [
