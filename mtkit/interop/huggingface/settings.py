@@ -98,6 +98,11 @@ def read_settings(directory: Path) -> tuple[ForeignSettings | None, list[Obstacl
     path = directory / CONFIG_NAME
     tree = read_object(path)
     kind = tree.get("model_type")
+    if kind is None:
+        raise MtkitError(
+            f"`{path}`: has no model_type, so it is not a model of transformers",
+            "a model directory of mtkit is used as it is, without an import",
+        )
     if kind not in ARCHITECTURES:
         known = ", ".join(f"{name} ({one})" for one, (name, _) in ARCHITECTURES.items())
         raise MtkitError(

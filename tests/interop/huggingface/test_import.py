@@ -66,6 +66,7 @@ def test_all_obstacles_are_named_at_once(folder):
 @pytest.mark.parametrize(
     ("file", "changes", "message"),
     [
+        ("config.json", {"model_type": None}, "has no model_type, so it is not a model of"),
         ("config.json", {"model_type": "bart"}, "model_type is bart, which mtkit does not import"),
         ("config.json", {"d_model": 17}, r"d_model \(17\) is not a multiple of n_heads"),
         ("config.json", {"d_model": "many"}, "d_model is 'many', not one whole number"),
