@@ -336,3 +336,33 @@ def test_tables_of_older_versions_are_left_out(folder_of, tmp_path):
     save_file(tensors, folder / "model.safetensors", {"format": "pt"})
     trained = import_huggingface(folder, tmp_path / "out")
     assert trained.config.model.positions == "sinusoidal_t2t"
+
+
+def test_their_converter_to_ctranslate2(folder_of, tmp_path, ko_en_pairs):
+    """CTranslate2 converts the original directory itself, and translates like mtkit."""
+    ctranslate2 = pytest.importorskip("ctranslate2", reason="CTranslate2 is not installed")
+    folder = folder_of(KINDS[0])
+    import_huggingface(folder, tmp_path / "model")
+    ctranslate2.converters.TransformersConverter(str(folder)).convert(str(tmp_path / "ct2"))
+    theirs = ctranslate2.Translator(str(tmp_path / "ct2"), intra_threads=1)
+    ours = Translator.load(tmp_path / "model", device="cpu", tags=["ko"], tgt_tags=["de"])
+    lines = [pair.src for pair in ko_en_pairs[:6]]
+    tokens = [["kor_Hang", *row, "</s>"] for row in ours.tokenizer.src.encode_as_tokens(lines)]
+    prefix = ours.line_search.tgt_tag_ids
+    texts = [entry.text for entry in ours.tokenizer.tgt.entries()]
+    results = theirs.translate_batch(
+        tokens,
+        target_prefix=[["deu_Latn"]] * len(lines),
+        beam_size=1,
+        min_decoding_length=2,
+        max_decoding_length=20,
+    )
+    search = ours.search_config(beam_size=1, max_length=19, max_length_ratio=100.0)
+    src = [
+        [*ours.tokenizer.src.tag_ids(["kor_Hang"]), *row]
+        for row in ours.tokenizer.src.encode(lines)
+    ]
+    constraints = [Constraints(prefix, len(prefix))] * len(src)
+    found = ours.engine.search(SearchRequest(src, search, constraints))
+    for result, [hypothesis] in zip(results, found, strict=True):
+        assert result.hypotheses[0] == ["deu_Latn", *(texts[i] for i in hypothesis.token_ids)]
