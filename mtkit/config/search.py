@@ -38,6 +38,9 @@ class SearchConfig(Section):
     """Maximum number of tokens in a translation, regardless of its source; unset: no limit."""
     min_length: NonNegativeInt = 1
     """Minimum number of tokens in a translation; 1 prevents empty translations."""
+    allow_unk: bool = True
+    """Whether a translation may contain <unk>, which stands for text outside the vocabulary; Marian
+    never generates it."""
     no_repeat_ngram_size: NonNegativeInt = 0
     """Length in tokens of n-grams that may not occur twice in a translation (Paulus et al. 2018); 0
     is off, 3 or 4 stops most loops."""

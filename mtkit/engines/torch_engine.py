@@ -162,7 +162,7 @@ def find(
     """Search one batch with the method that the settings choose."""
     if constraints is None and (search := scorer.batch_search(config)) is not None:
         return search(sources)
-    scorer = scorer.with_averaging(config.ensemble)
+    scorer = scorer.for_search(config)
     has_phrases = constraints is not None and any(constraint.positive for constraint in constraints)
     if config.sampling:
         from mtkit.search.sampling import sample

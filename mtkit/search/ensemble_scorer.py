@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mtkit.config.model import AlignmentHead
+from mtkit.config.search import SearchConfig
 from mtkit.model.transformer import Transformer
 from mtkit.search.batch_layout import padded_length
 from mtkit.search.scorer import Averaging, StepScorer, TopTokens, top_tokens_of
@@ -39,6 +40,8 @@ class ShortlistedVocab:
     """Each model's output layer, restricted to these tokens."""
     eos_index: int
     """Index of EOS in `token_ids`."""
+    never: list[int]
+    """Indices of tokens that no translation contains."""
 
 
 @dataclass
@@ -157,10 +160,12 @@ class EnsembleScorer(StepScorer[EnsembleState]):
         """The device of the models."""
         return self.models[0].output_weight.device
 
-    def with_averaging(self, averaging: Averaging) -> Self:
+    def for_search(self, config: SearchConfig) -> Self:
         """See `StepScorer`."""
         other = copy.copy(self)
-        other.averaging = averaging
+        other.averaging = config.ensemble
+        unk = [] if config.allow_unk else [self.tgt_special.unk]
+        other.never = [*self.tgt_special.never_generated, *unk]
         return other
 
     def attention(self, sources: list[list[int]], targets: list[list[int]]) -> Tensor:
@@ -177,7 +182,7 @@ class EnsembleScorer(StepScorer[EnsembleState]):
         return EnsembleState(caches, self._shortlisted(sources))
 
     def step(self, state: EnsembleState, token_ids_BW: Tensor, parents_BW: Tensor) -> Tensor:
-        """See `StepScorer`; padding and BOS are impossible."""
+        """See `StepScorer`; padding and BOS are impossible, and so is UNK if it is not allowed."""
         logits = self._logits(state, token_ids_BW, parents_BW, None)
         return self._without_never(self._average(logits))
 
@@ -189,6 +194,7 @@ class EnsembleScorer(StepScorer[EnsembleState]):
         log_probs_BWV = self._average(self._logits(state, token_ids_BW, parents_BW, shortlisted))
         if shortlisted is None:
             return top_tokens_of(self._without_never(log_probs_BWV), k, self.eos_id)
+        log_probs_BWV[:, :, shortlisted.never] = -math.inf
         top = top_tokens_of(log_probs_BWV, k, shortlisted.eos_index)
         return top._replace(token_ids_BWC=shortlisted.token_ids[top.token_ids_BWC])
 
@@ -255,6 +261,9 @@ class EnsembleScorer(StepScorer[EnsembleState]):
             bias_BV[:, None],
             [self._output_for(index, token_ids) for index in range(len(self.models))],
             int((token_ids == self.eos_id).nonzero()[0, 0]),
+            torch.isin(token_ids, torch.tensor(self.never).to(self.device))
+            .nonzero()[:, 0]
+            .tolist(),
         )
 
     def _padded_length(self, n_tokens: int) -> int:

@@ -105,8 +105,8 @@ class StepScorer(Protocol[State]):
         """
         raise TypeError(f"{type(self).__name__} has no attention")
 
-    def with_averaging(self, averaging: Averaging) -> Self:
-        """Return the same scorer with another average over the models of an ensemble."""
+    def for_search(self, config: SearchConfig) -> Self:
+        """Return the same scorer with the settings `ensemble` and `allow_unk` of a search."""
         return self
 
     def batch_search(self, config: SearchConfig) -> BatchSearch | None:

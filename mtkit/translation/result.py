@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, Self
 
+from mtkit.errors import MtkitError
 from mtkit.io.arguments import list_of_texts, require_type
 
 Flag = Literal["split", "looped", "short", "copied", "placeholder"]
@@ -34,13 +35,26 @@ class ExtraOutputs(NamedTuple):
     word itself. None keeps unknown words."""
 
     @classmethod
-    def checked(cls, alignments: bool, unk_dictionary: Mapping[str, str] | None) -> Self:
+    def checked(
+        cls, alignments: bool, unk_dictionary: Mapping[str, str] | None, *, allow_unk: bool
+    ) -> Self:
         """Make them from the arguments of a caller.
 
+        Args:
+            alignments: See the class.
+            unk_dictionary: See the class.
+            allow_unk: Whether translations may contain unknown words.
         Raises:
+            MtkitError: Unknown words are to be replaced, but there will be none.
             TypeError: The dictionary is not one of texts.
         """
         if unk_dictionary is not None:
+            if not allow_unk:
+                raise MtkitError(
+                    "unknown words cannot be replaced: by its search settings (allow_unk: false), "
+                    "the model never writes <unk>",
+                    "give --allow-unk too, or leave out --replace-unk and --unk-dictionary",
+                )
             hint = "an empty dict puts source words"
             require_type(unk_dictionary, Mapping, "unk_dictionary", hint)
             list_of_texts(list(unk_dictionary), "unk_dictionary's keys")

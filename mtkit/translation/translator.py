@@ -242,8 +242,9 @@ class Translator:
             TypeError: An argument that should be a list is a text, or an item is not a text.
         """
         texts = list_of_texts(texts, "texts")
-        outputs = ExtraOutputs.checked(alignments, unk_dictionary)
-        request = LineRequest((), self.search_config(**overrides))
+        search = self.search_config(**overrides)
+        outputs = ExtraOutputs.checked(alignments, unk_dictionary, allow_unk=search.allow_unk)
+        request = LineRequest((), search)
         chunks = _with_constraints([texts] if texts else [], prefixes, constraints, avoid)
         return list(self._translate_chunks(chunks, request, outputs))
 
@@ -279,10 +280,9 @@ class Translator:
         """
         require_count(chunk_lines, "chunk_lines")
         avoid = options.pop("avoid", ())
-        outputs = ExtraOutputs.checked(
-            options.pop("alignments", False), options.pop("unk_dictionary", None)
-        )
+        extra = options.pop("alignments", False), options.pop("unk_dictionary", None)
         search = self.search_config(**options)
+        outputs = ExtraOutputs.checked(*extra, allow_unk=search.allow_unk)
         request = LineRequest((), search, None, on_lines or ignore_lines, journal)
         iterator = iterate_texts(lines, "lines")
         chunks = iter(lambda: list(islice(iterator, chunk_lines)), [])

@@ -9,6 +9,7 @@ import torch
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cpu.scorer import CpuScorer
+from mtkit.engines.torch_engine import find
 from mtkit.model.transformer import Transformer
 from mtkit.search.beam import beam_search
 from mtkit.search.ensemble_scorer import EnsembleScorer
@@ -49,6 +50,41 @@ def forced_log_prob(scorer, source, token_ids):
     ]
     mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
     return float(sum(mean[t, token] for t, token in enumerate([*token_ids, SPECIAL.eos])))
+
+
+def without_unk(model, source):
+    """Greedy search without UNK by the full decoder; EOS is the only token at the end."""
+    token_ids, log_prob = [], 0.0
+    while True:
+        tgt_in = torch.tensor([[SPECIAL.bos, *token_ids]])
+        memory = model.encode(torch.tensor([[*source, SPECIAL.eos]]))
+        log_probs = model.decode(tgt_in, memory)[0, -1].log_softmax(-1)
+        allowed = [i for i in range(V) if i not in (SPECIAL.pad, SPECIAL.bos, SPECIAL.unk)]
+        is_last = len(token_ids) == 12
+        best = SPECIAL.eos if is_last else max(allowed, key=lambda i: float(log_probs[i]))
+        log_prob += float(log_probs[best])
+        if best == SPECIAL.eos:
+            return token_ids, log_prob
+        token_ids.append(best)
+
+
+@pytest.mark.parametrize("with_shortlist", [False, True])
+@pytest.mark.parametrize("scorer_type", [EnsembleScorer, CpuScorer])
+def test_unk_is_never_generated_unless_allowed(scorer_type, with_shortlist):
+    shortlist = make_shortlist([[3]] * V, list(range(V))) if with_shortlist else None
+    [model] = make_models(output_bias=True)
+    with torch.no_grad():
+        model.output_bias[SPECIAL.unk] = 3.0
+    scorer = scorer_type([model], SPECIAL, SPECIAL, shortlist=shortlist)
+    config = SearchConfig(beam_size=1, min_length=0, max_length=12, max_length_ratio=100.0)
+    [[allowed]] = find(scorer, SOURCES[:1], config, None)
+    assert SPECIAL.unk in allowed.token_ids
+    [[hypothesis]] = find(scorer, SOURCES[:1], config.with_overrides({"allow_unk": False}), None)
+    with torch.inference_mode():
+        token_ids, log_prob = without_unk(model, SOURCES[0])
+    assert hypothesis.token_ids == token_ids
+    # As in Marian, the probabilities of the other tokens stay as they are.
+    assert hypothesis.log_prob == pytest.approx(log_prob, abs=1e-4)
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])

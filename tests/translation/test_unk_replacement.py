@@ -54,6 +54,11 @@ def test_copied_word_is_restored_completely(copying, line):
     assert replaced.score == plain.score
 
 
+def test_a_model_that_never_writes_unknown_words(copying):
+    with pytest.raises(MtkitError, match="the model never writes <unk>"):
+        copying().translate(["a"], unk_dictionary={}, allow_unk=False)
+
+
 def test_alignments_refer_to_the_final_text(copying):
     line = "I like Dvořák, and 漢字 ."
     [found] = copying().translate([line], unk_dictionary={"漢字": "Chinese signs"}, alignments=True)

@@ -24,6 +24,7 @@ _GROUPS = {
         "n_groups",
         "diversity",
         "ensemble",
+        "allow_unk",
     ),
     f"Length and repetition {_DEFAULTS}": (
         *("max_length", "max_length_ratio", "max_length_extra", "min_length"),

@@ -50,9 +50,10 @@ class CTranslate2Engine:
 
     Hypotheses, log-probabilities and scores are those of mtkit's own search, with three exceptions:
 
-    - The probability of forbidden tokens (padding, BOS, EOS before the minimum length, repeated
-      n-grams) is redistributed to the other tokens; in mtkit's search it is not. The second search
-      of the loop guard forbids repeated n-grams, so its translation may differ from mtkit's.
+    - The probability of forbidden tokens (padding, BOS, UNK if it is not allowed, EOS before the
+      minimum length, repeated n-grams) is redistributed to the other tokens; in mtkit's search it
+      is not. The second search of the loop guard forbids repeated n-grams, so its translation may
+      differ from mtkit's.
     - The score of a hypothesis that ends at the maximum length does not include EOS.
     - If more hypotheses than the beam size have ended, the surplus is dropped by log-probability
       divided by length ** alpha, even with another length penalty.
@@ -158,6 +159,7 @@ class CTranslate2Engine:
                 length_penalty=_their_alpha(config),
                 no_repeat_ngram_size=config.no_repeat_ngram_size,
                 suppress_sequences=self._never,
+                disable_unk=not config.allow_unk,
                 return_end_token=True,
                 return_scores=True,
                 max_input_length=0,

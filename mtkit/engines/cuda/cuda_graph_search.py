@@ -133,7 +133,7 @@ class CudaGraphSearch:
         """Return the buffers of a shape, with all tensors zero."""
         buffers = self._buffers.get((shape, config))
         if buffers is None:
-            scorer = self.scorer.with_averaging(config.ensemble)
+            scorer = self.scorer.for_search(config)
             # On the meta device tensors have sizes, but no memory.
             unlimited = Arena(1 << 60, torch.device("meta"))
             n_bytes = GraphBuffers(scorer, config, shape, unlimited).n_bytes

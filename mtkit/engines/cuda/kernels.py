@@ -36,6 +36,7 @@ def _top_k_of_part(
     eos_id,
     never_1,
     never_2,
+    never_3,
     K: tl.constexpr,
     WIDTH: tl.constexpr,
     IS_WHOLE: tl.constexpr,
@@ -57,7 +58,8 @@ def _top_k_of_part(
     if (eos_id >= part * WIDTH) & (eos_id < (part + 1) * WIDTH):
         tl.store(eos_values + row, tl.sum(tl.where(index == eos_id, x, 0.0), 0))
     # These tokens count in the sum above, but are never selected.
-    x = tl.where((index == never_1) | (index == never_2), -float("inf"), x)
+    is_never = (index == never_1) | (index == never_2) | (index == never_3)
+    x = tl.where(is_never, -float("inf"), x)
     for k in tl.static_range(K):
         best = tl.argmax(x, 0).to(tl.int32)
         tl.store(values + (row * n_parts + part) * K + k, tl.max(x, 0))
@@ -74,10 +76,12 @@ def top_tokens_of_logits(
         logits_BWV: Unnormalized log-probabilities, in float32.
         k: Number of tokens, at most V.
         eos_id: See `top_tokens_of`.
-        never: Two tokens that are not selected, but count in the sum of all probabilities.
+        never: Up to three tokens that are not selected, but count in the sum of all probabilities.
     """
     B, W, V = logits_BWV.shape
     R, device = B * W, logits_BWV.device
+    first, *others = never
+    never_1, never_2, never_3 = (first, *others, first, first)[:3]
     width = min(triton.next_power_of_2(V), _MAX_WIDTH)
     P = triton.cdiv(V, width)
     values_RX = torch.empty(R, P * k, device=device)
@@ -92,7 +96,9 @@ def top_tokens_of_logits(
         V,
         P,
         eos_id,
-        *never,
+        never_1,
+        never_2,
+        never_3,
         K=k,
         WIDTH=width,
         IS_WHOLE=P == 1,

@@ -99,6 +99,7 @@ class RecordingEngine:
         def observe(beam: Beam, update: BeamUpdate) -> None:
             steps.append(self._step(request, beam, update))
 
+        self.scorer = self.scorer.for_search(request.config)
         [hypotheses] = beam_search(
             self.scorer, list(request.sources), request.config, constraints, observe
         )

@@ -36,7 +36,6 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
 """Settings of the model that mtkit cannot represent if they have other values than these."""
 _NEUTRAL_SEARCH: dict[str, tuple[Any, ...]] = {
     "word-penalty": (0, 0.0),
-    "allow-unk": (False,),
     "force-decode": (False,),
     "output-sampling": ([], False, None),
 }
@@ -176,6 +175,7 @@ def _search(tree: Mapping[str, Any]) -> dict[str, Any]:
         "max_length_ratio": factor,
         # Marian counts EOS on both sides.
         "max_length_extra": max(round(factor) - 1, 0),
+        "allow_unk": tree.get("allow-unk", False),
     }
 
 

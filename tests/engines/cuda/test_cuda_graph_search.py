@@ -37,7 +37,7 @@ DEVICES = [
 ]
 
 
-def make_scorer(n_models=1, device="cpu", seed=1, eos_bias=0.0, **variants):
+def make_scorer(n_models=1, device="cpu", seed=1, eos_bias=0.0, unk_factor=1.0, **variants):
     models = []
     for number in range(n_models):
         torch.manual_seed(seed + number)
@@ -46,6 +46,7 @@ def make_scorer(n_models=1, device="cpu", seed=1, eos_bias=0.0, **variants):
             for parameter in model.parameters():
                 parameter.add_(0.3 * torch.randn_like(parameter))
             model.output_weight[SPECIAL.eos] *= eos_bias + 1.0
+            model.output_weight[SPECIAL.unk] *= unk_factor
         models.append(model.eval().to(device))
     return CudaScorer(models, SPECIAL, SPECIAL)
 
@@ -92,6 +93,17 @@ def test_equals_beam_search(settings, device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
+def test_unknown_words_are_not_generated(device):
+    scorer, sources = make_scorer(device=device, unk_factor=4.0), make_sources(9)
+    search = CudaGraphSearch(scorer)
+    for allow_unk in (True, False):
+        config = SearchConfig(beam_size=3, allow_unk=allow_unk)
+        found = search(sources, config)
+        assert_alike(found, beam_search(scorer.for_search(config), sources, config))
+        assert any(SPECIAL.unk in best.token_ids for [best] in found) == allow_unk
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rotary"])
 @pytest.mark.parametrize(("n_models", "ensemble"), [(1, "mean"), (3, "mean"), (2, "log_mean")])
 def test_other_models(positions, n_models, ensemble, device):
@@ -108,7 +120,7 @@ def test_other_models(positions, n_models, ensemble, device):
     sources = make_sources(20)
     assert_alike(
         CudaGraphSearch(scorer)(sources, config),
-        beam_search(scorer.with_averaging(ensemble), sources, config),
+        beam_search(scorer.for_search(config), sources, config),
     )
 
 

@@ -60,7 +60,7 @@ def test_all_obstacles_are_named_at_once(package):
         transformer_decoder_dim_ffn=20,
     )
     with (package / "decoder.yml").open("a", encoding="utf-8") as stream:
-        stream.write("allow-unk: true\n")
+        stream.write("force-decode: true\n")
     (package / "source.spm").rename(package / "source.bpe")
     exc = refusal(package)
     for part in (
@@ -69,7 +69,7 @@ def test_all_obstacles_are_named_at_once(package):
         "transformer-postprocess 'dhn'",
         "transformer-ffn-depth is 3",
         "transformer-dim-ffn is 40 and transformer-decoder-dim-ffn 20: not equal",
-        "allow-unk is True",
+        "force-decode is True",
         "the source is not split into subwords by a SentencePiece model",
         "it is split with source.bpe",
     ):
@@ -194,6 +194,7 @@ def test_search_settings_and_origin(imported_as):
     search = config.search
     assert (search.beam_size, search.length_penalty, search.alpha) == (6, "mean", 1.0)
     assert (search.max_length_ratio, search.max_length_extra) == (3.0, 2)
+    assert not search.allow_unk
     assert config.max_length == 1023 and config.tags == ()
     assert config.origin is not None and config.origin.program.startswith("Marian v1.12")
     expected = hashlib.sha256((FIXTURES / "opus/model.npz").read_bytes()).hexdigest()
