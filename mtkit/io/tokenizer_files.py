@@ -19,7 +19,7 @@ TGT_NAME = "tgt.model"
 
 VARINT, _EIGHT_BYTES, LENGTH_PREFIXED, FOUR_BYTES = 0, 1, 2, 5  # wire types
 ENTRIES, TRAINER, NORMALIZER, SELF_TEST = 1, 2, 3, 4  # fields of a model
-NORMALIZER_NAME = 1  # field of the normalizer's settings
+NORMALIZER_NAME, CHARSMAP = 1, 2  # fields of the normalizer's settings
 TEXT, SCORE, TYPE = 1, 2, 3  # fields of a vocabulary entry
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6  # types of entries
 _SEGMENTED_TEXT, _SEGMENTS, _BEGIN, _END = 1, 2, 4, 5  # fields of a segmentation

@@ -8,6 +8,7 @@ from mtkit.io.tokenizer_files import (
     BOS_TEXT,
     BPE,
     BYTE_FALLBACK,
+    CHARSMAP,
     CONTROL,
     ENTRIES,
     EOS_TEXT,
@@ -32,7 +33,7 @@ from mtkit.io.tokenizer_files import (
     read_fields,
 )
 
-_CHARSMAP, _RULE_PATH = 2, 6  # fields of the normalizer's settings
+_JOINS_SPACES, _RULE_PATH = 4, 6  # fields of the normalizer's settings
 
 
 class NewEntry(NamedTuple):
@@ -127,7 +128,7 @@ def make_bpe_model(pieces: Sequence[str], charsmap: bytes) -> bytes:
         + _number_field(TYPE, kind)
         for text, score, kind in entries
     )
-    normalizer = _bytes_field(NORMALIZER_NAME, b"user_defined") + _bytes_field(_CHARSMAP, charsmap)
+    normalizer = _bytes_field(NORMALIZER_NAME, b"user_defined") + _bytes_field(CHARSMAP, charsmap)
     return b"".join(
         [
             *(_bytes_field(ENTRIES, message) for message in messages),
@@ -160,21 +161,33 @@ def set_special_texts(
     )
 
 
-def set_normalization_name(model_bytes: bytes, name: str) -> bytes:
-    """Set the name of a model's normalization, and remove the path of the file with its rules."""
+def set_normalization(model_bytes: bytes, name: str, charsmap: bytes | None = None) -> bytes:
+    """Set the name of a model's normalization, and remove the path of the file with its rules.
+
+    Args:
+        model_bytes: The model.
+        name: The name.
+        charsmap: New precompiled rules, with which runs of spaces are also joined; None keeps all.
+    """
     return b"".join(
-        _bytes_field(number, _with_name(value, name) if number == NORMALIZER else value)
+        _bytes_field(number, _with_name(value, name, charsmap) if number == NORMALIZER else value)
         for number, value in read_fields(model_bytes)
     )
 
 
-def _with_name(normalizer: bytes, name: str) -> bytes:
+def _with_name(normalizer: bytes, name: str, charsmap: bytes | None) -> bytes:
     kept = (
         _bytes_field(number, value) if isinstance(value, bytes) else _number_field(number, value)
         for number, value in read_fields(normalizer)
         if number not in (NORMALIZER_NAME, _RULE_PATH)
     )
-    return b"".join([_bytes_field(NORMALIZER_NAME, name.encode()), *kept])
+    # If a field occurs twice, the last one is valid.
+    added = (
+        ()
+        if charsmap is None
+        else (_bytes_field(CHARSMAP, charsmap), _number_field(_JOINS_SPACES, 1))
+    )
+    return b"".join([_bytes_field(NORMALIZER_NAME, name.encode()), *kept, *added])
 
 
 def _entry_message(entry: NewEntry) -> bytes:

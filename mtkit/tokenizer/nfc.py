@@ -41,17 +41,6 @@ def nfc_rules() -> dict[str, str]:
     return rules
 
 
-def nfc_rules_tsv() -> str:
-    """Format the rules for SentencePiece's option normalization_rule_tsv."""
-    return "".join(
-        f"{_codes(text)}\t{_codes(replacement)}\n" for text, replacement in nfc_rules().items()
-    )
-
-
-def _codes(text: str) -> str:
-    return " ".join(f"{ord(char):X}" for char in text)
-
-
 def _without_presentation_form(char: str) -> str:
     """Return the letters of a ligature, contextual shape or half-width form; else the NFC form."""
     if "\uff61" <= char <= "\uff9f" or "\ufb00" <= char <= "\ufb4f":

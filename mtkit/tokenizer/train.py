@@ -13,8 +13,9 @@ import sentencepiece
 
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError
-from mtkit.tokenizer.model_proto import set_normalization_name
-from mtkit.tokenizer.nfc import nfc_rules_tsv
+from mtkit.tokenizer.model_proto import set_normalization
+from mtkit.tokenizer.nfc import nfc_rules
+from mtkit.tokenizer.normalization_rules import rules_tsv
 from mtkit.tokenizer.normalize import WORD_BOUNDARY, sanitize
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ def train_model(
         if feed.error is not None:
             raise feed.error from None
         raise _explain_error(str(exc), feed.n_read, config) from None
-    return set_normalization_name(model.getvalue(), config.normalization)
+    return set_normalization(model.getvalue(), config.normalization)
 
 
 @contextmanager
@@ -109,7 +110,7 @@ def _normalization_options(name: str) -> Iterator[dict[str, Any]]:
         return
     with TemporaryDirectory(prefix="mtkit-") as temp_dir:
         path = Path(temp_dir) / "nfc.tsv"
-        path.write_text(nfc_rules_tsv(), encoding="ascii")
+        path.write_text(rules_tsv(nfc_rules()), encoding="ascii")
         yield {"normalization_rule_tsv": str(path)}
 
 

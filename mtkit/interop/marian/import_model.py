@@ -10,6 +10,7 @@ from mtkit.errors import MtkitError
 from mtkit.interop.imported_model import save_imported
 from mtkit.interop.marian.npz import open_npz
 from mtkit.interop.marian.package import find_package
+from mtkit.interop.marian.preprocess_script import SCRIPT_NAME, read_script
 from mtkit.interop.marian.settings import convert_settings
 from mtkit.interop.marian.vocabularies import read_vocabularies
 from mtkit.interop.marian.weights import read_weights
@@ -18,11 +19,6 @@ from mtkit.io.text import sha256_file
 from mtkit.version import __version__
 
 _N_EXTRA_TOKENS = 1  # EOS
-_SCRIPT_NAME = "preprocess.sh"
-_SCRIPT_NOTE = (
-    f"{_SCRIPT_NAME} is not run: SentencePiece's own normalization is applied, but the script's "
-    "replacements of punctuation are not; make them in your text before it is translated"
-)
 
 
 def import_marian(
@@ -55,7 +51,8 @@ def import_marian(
                 f"`{package.weights_path}`: its settings are damaged", "copy the model again"
             )
         settings, obstacles = convert_settings(model_yml, package.decoder)
-        vocabularies, more = read_vocabularies(package)
+        script = read_script(package.decoder_path.parent)
+        vocabularies, more = read_vocabularies(package, script.replacements if script else {})
         obstacles += more
         if settings is not None and vocabularies is not None:
             weights, others = read_weights(file, settings.model, vocabularies.sizes)
@@ -63,12 +60,13 @@ def import_marian(
     refuse(source, "mtkit cannot represent this model", obstacles)
     assert settings is not None and vocabularies is not None and weights is not None
     tags = vocabularies.tags
-    notes = list(vocabularies.notes)
-    if (package.decoder_path.parent / _SCRIPT_NAME).exists():
-        notes.append(_SCRIPT_NOTE)
     # A line may begin with one tag.
     n_reserved = _N_EXTRA_TOKENS + bool(tags)
-    paths = (package.weights_path, package.decoder_path, *vocabularies.paths)
+    paths = [package.weights_path, package.decoder_path, *vocabularies.paths]
+    notes = list(vocabularies.notes)
+    if script is not None:
+        paths.append(package.decoder_path.parent / SCRIPT_NAME)
+        notes += script.notes()
     config = ModelDirConfig(
         src_lang=src_lang,
         tgt_lang=tgt_lang,

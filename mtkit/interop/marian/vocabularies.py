@@ -1,12 +1,13 @@
 """Vocabularies of a Marian model: SentencePiece models, or tables of their subwords."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mtkit.errors import MtkitError
 from mtkit.interop.foreign_files import read_bytes
 from mtkit.interop.marian.package import Package
+from mtkit.interop.marian.preprocess_script import SCRIPT_NAME
 from mtkit.interop.marian.vocab_yml import read_vocab_yml
 from mtkit.interop.obstacles import Obstacle
 from mtkit.interop.vocabulary import (
@@ -17,6 +18,7 @@ from mtkit.interop.vocabulary import (
     check_removed,
 )
 from mtkit.io.tokenizer_files import CONTROL, TEXT, TYPE, UNKNOWN, read_entries, read_settings
+from mtkit.tokenizer.normalization_rules import with_replacements
 from mtkit.tokenizer.subword import MAX_MODEL_BYTES, Tokenizer
 
 _EOS, _UNK, _PAD = "</s>", "<unk>", "<pad>"
@@ -54,9 +56,15 @@ class _Side(NamedTuple):
     eos: str
 
 
-def read_vocabularies(package: Package) -> tuple[MarianVocabularies | None, list[Obstacle]]:
+def read_vocabularies(
+    package: Package, replacements: Mapping[str, str]
+) -> tuple[MarianVocabularies | None, list[Obstacle]]:
     """Read the vocabularies of both sides.
 
+    Args:
+        package: The files.
+        replacements: Text for characters that are replaced before subwords are found, on both
+            sides: the training data of OPUS-MT was preprocessed in the same way on both.
     Returns:
         The vocabularies, or None if an obstacle leaves no meaningful ones; and all obstacles.
     Raises:
@@ -69,6 +77,8 @@ def read_vocabularies(package: Package) -> tuple[MarianVocabularies | None, list
     )
     if src is None or tgt is None:
         return None, obstacles
+    if replacements:
+        src, tgt = (_with_replacements(side, replacements) for side in (src, tgt))
     tags = tuple(
         token for token in src.tokens if TAG.fullmatch(token) and token not in (src.unk, src.eos)
     )
@@ -83,6 +93,12 @@ def read_vocabularies(package: Package) -> tuple[MarianVocabularies | None, list
     paths = dict.fromkeys((*package.vocab_paths, src.spm_path, tgt.spm_path))
     sizes = len(src.tokens), len(tgt.tokens)
     return MarianVocabularies(tokenizer, sizes, tags, tuple(paths), notes), obstacles
+
+
+def _with_replacements(side: _Side, replacements: Mapping[str, str]) -> _Side:
+    normalization = read_settings(side.spm_bytes, str(side.spm_path)).normalization or "custom"
+    name = f"{normalization} + {SCRIPT_NAME}"
+    return side._replace(spm_bytes=with_replacements(side.spm_bytes, replacements, name))
 
 
 def _read_side(path: Path, side: str, obstacles: list[Obstacle]) -> _Side | None:

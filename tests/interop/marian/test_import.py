@@ -199,9 +199,11 @@ def test_search_settings_and_origin(imported_as):
     assert config.origin is not None and config.origin.program.startswith("Marian v1.12")
     expected = hashlib.sha256((FIXTURES / "opus/model.npz").read_bytes()).hexdigest()
     assert config.origin.files["model.npz"] == expected
-    assert any("preprocess.sh is not run" in note for note in config.origin.notes)
+    [note] = [note for note in config.origin.notes if "preprocess.sh" in note]
+    assert '“→"' in note and "…→..." in note and "left out" not in note
     assert set(config.origin.files) == {
         *("model.npz", "decoder.yml", "opus.spm.vocab.yml", "source.spm", "target.spm"),
+        "preprocess.sh",
     }
 
 
