@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
 from mtkit.translation.lines.score_lines import ScoreTotals, score_lines
@@ -49,6 +50,15 @@ def test_scores_do_not_depend_on_batching(make_trained, ko_en_pairs, max_tokens,
     assert (
         found[-1].n_tokens > 5 * trained.config.max_length
     )  # whole, though a search would have split it
+
+
+def test_a_loaded_model_scores_with_its_output_bias(make_trained, tmp_path):
+    trained = make_trained(output_bias=True)
+    save_model_dir(tmp_path / "model", trained)
+    [score] = Translator.load(tmp_path / "model", device="cpu").score(["가 나"], ["a b c"])
+    assert score.log_prob == pytest.approx(
+        log_prob_by_torch(trained, "가 나", "a b c")[0], rel=1e-5
+    )
 
 
 def test_the_score_of_a_translation_is_the_forced_score_of_its_text(make_trained, ko_en_pairs):

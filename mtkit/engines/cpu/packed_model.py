@@ -91,7 +91,9 @@ def packed_copy(
             layer.cross_attention.inner.key_value = cast(
                 FusedLinear, PackedLayer(key_value.weight, key_value.bias, make)
             )
-    other.output = cast(nn.Linear, PackedLayer(model.output_weight, model.output_bias, make))
+    output: nn.Module | None = model.output
+    bias = output.bias if isinstance(output, PackedLayer) else model.output_bias
+    other.output = cast(nn.Linear, PackedLayer(model.output_weight, bias, make))
     # The packed layer adds it.
     other.output_bias = None
     return other
