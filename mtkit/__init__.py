@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mtkit.interop.ctranslate2.export import export_ctranslate2 as export_ctranslate2
     from mtkit.interop.huggingface.export_model import export_huggingface as export_huggingface
     from mtkit.interop.huggingface.import_model import import_huggingface as import_huggingface
+    from mtkit.interop.marian.export_model import export_marian as export_marian
     from mtkit.interop.marian.import_model import import_marian as import_marian
     from mtkit.interop.sharing.pull import pull as pull
     from mtkit.interop.sharing.push import push as push
@@ -45,6 +46,7 @@ _HOMES = {
     "evaluate": "mtkit.evaluation.metrics",
     "export_ctranslate2": "mtkit.interop.ctranslate2.export",
     "export_huggingface": "mtkit.interop.huggingface.export_model",
+    "export_marian": "mtkit.interop.marian.export_model",
     "extend_vocab": "mtkit.checkpoint.change_vocab",
     "import_huggingface": "mtkit.interop.huggingface.import_model",
     "import_marian": "mtkit.interop.marian.import_model",
@@ -77,6 +79,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "import_marian",
     "export_ctranslate2",
     "export_huggingface",
+    "export_marian",
     "push",
     "pull",
     "run_demo",

@@ -1,7 +1,6 @@
 """Weights of a model as a safetensors file, read into a model that has none yet."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -113,13 +112,6 @@ class _SkipRandomInit(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-@contextmanager
-def without_memory() -> Iterator[None]:
-    """Make the modules of this context on the meta device: they have shapes, but no weights."""
-    with torch.device("meta"), _SkipRandomInit():
-        yield
-
-
 def make_empty_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
     """Make a model on the meta device, to load weights into.
 
@@ -128,5 +120,5 @@ def make_empty_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
         RuntimeError: Its sizes are beyond the limits of torch.
     """
     src, tgt = tokenizer.src, tokenizer.tgt
-    with without_memory():
+    with torch.device("meta"), _SkipRandomInit():
         return Transformer(config, src.vocab_size, tgt.vocab_size, src.special.pad, tgt.special.pad)

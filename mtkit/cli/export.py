@@ -30,6 +30,7 @@ def start() -> None:
     Examples:
         mtkit export ctranslate2 de-en/work/run/model de-en-ct2 --quantization int8
         mtkit export huggingface de-en/work/run/model de-en-hf
+        mtkit export marian de-en/work/run/model de-en-marian
     """
 
 
@@ -139,3 +140,36 @@ def huggingface(
     print(f"{out_dir}: {n_bytes / 1e6:,.1f} MB of weights in float32")
     if verification is not None:
         print("\n".join(verification.lines()))
+
+
+@app.command("marian", cls=Command)
+def marian(
+    model_dir: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL", help="Model directory, as written by `mtkit train` or `mtkit average`"
+        ),
+    ],
+    out_dir: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="Directory to write; an existing exported model is replaced"
+        ),
+    ],
+) -> None:
+    """Write a model for Marian: post-norm, with sinusoidal_t2t positions.
+
+    Examples:
+        mtkit export marian de-en/work/run/model de-en-marian
+    """
+    from mtkit.cli.common.output_guard import refuse_overwriting
+
+    refuse_overwriting([out_dir], [model_dir])
+    # torch takes seconds to load, which a mistyped path should not wait for.
+    from mtkit.interop.marian.export_model import WEIGHTS_NAME, export_marian
+
+    differences = export_marian(model_dir, out_dir)
+    n_bytes = (out_dir / WEIGHTS_NAME).stat().st_size
+    print(f"{out_dir}: {n_bytes / 1e6:,.1f} MB of weights in float32")
+    for difference in differences:
+        print(difference)

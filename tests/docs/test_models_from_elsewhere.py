@@ -28,10 +28,11 @@ def test_the_commands_of_the_guide(mtkit, own_files, make_trained, capsys):
     commands = [one for one in console_commands(PAGE) if not re.search("--download|nllb", one)]
     commands = [one for one in commands if "--tgt-lang" not in one or "import marian" in one]
     assert [one.split()[1] for one in commands] == [
-        *("import", "import", "train", "evaluate", "evaluate", "export")
+        *("import", "import", "train", "evaluate", "evaluate", "export", "export")
     ]
     outputs = follow(mtkit, commands, own_files)
-    assert "same source tokens: 22 of 22 lines" in outputs[commands[-1]]
+    assert "same source tokens: 22 of 22 lines" in outputs[commands[-2]]
+    assert "MB of weights in float32" in outputs[commands[-1]]
     capsys.readouterr()
     [code] = blocks(PAGE, "python")
     exec(compile(code, "models-from-elsewhere.md", "exec"), {})

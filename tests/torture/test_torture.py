@@ -18,8 +18,8 @@ def test_a_run_that_is_killed_and_damaged_again_and_again_ends_as_if_left_alone(
 
 
 def test_no_call_ends_in_an_internal_error():
-    """60 seeds; `make torture` runs 5,000."""
-    command = [sys.executable, "-m", "tests.torture.fuzz_main", "--cases", "60", "--seed", "0"]
+    """100 seeds; `make torture` runs 5,000."""
+    command = [sys.executable, "-m", "tests.torture.fuzz_main", "--cases", "100", "--seed", "0"]
     outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     assert "no internal error" in outcome.stdout

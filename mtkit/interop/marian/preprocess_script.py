@@ -42,7 +42,7 @@ _PUNCTUATION = {
 
 
 class ScriptSteps(NamedTuple):
-    """What a script does before it splits a text into subwords."""
+    """Steps of a script before the text is split into subwords."""
 
     replacements: dict[str, str]
     """The text for each character that it changes."""

@@ -46,10 +46,9 @@ class Page(HTMLParser):
         return [text.strip() for tag, text in self.texts if not tags or tag in tags]
 
 
-@pytest.fixture(scope="module")
-def complete_run(tmp_path_factory):
+@pytest.fixture
+def complete_run(tmp_path):
     """A run with everything that a page can show."""
-    tmp_path = tmp_path_factory.mktemp("complete")
     samples = [(100, "The <b>dog</b>."), (200, "A dog.")]
     run = write_run(tmp_path / "base & co", 3, bleu=(10.0, 20.0), samples=samples)
     save_scores(run / "scores-news.json", 30.5, low=29.25, high=31.75)
@@ -66,11 +65,11 @@ def complete_run(tmp_path_factory):
     return run
 
 
-@pytest.fixture(scope="module", params=["complete", "real", "empty"])
-def html(request, complete_run, tiny_run, tmp_path_factory):
-    empty_run = tmp_path_factory.mktemp("empty")
-    (empty_run / "checkpoints").mkdir()
-    run = {"complete": complete_run, "real": tiny_run, "empty": empty_run}[request.param]
+@pytest.fixture(params=["complete", "real", "empty"])
+def html(request, complete_run, tiny_run, tmp_path):
+    if request.param == "empty":
+        (tmp_path / "empty" / "checkpoints").mkdir(parents=True)
+    run = {"complete": complete_run, "real": tiny_run, "empty": tmp_path / "empty"}[request.param]
     return report_page(read_run(run))
 
 
