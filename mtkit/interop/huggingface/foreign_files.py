@@ -115,6 +115,7 @@ def generation_tree(trained: TrainedModel) -> dict[str, Any]:
     """Return the content of generation_config.json."""
     config, search = trained.config, trained.config.search
     special = trained.tokenizer.tgt.special
+    never = (*special.never_generated, *(() if search.allow_unk else (special.unk,)))
     # Transformers has no limit that depends on the source.
     longest = int(search.max_length_ratio * config.max_length) + search.max_length_extra
     # The start token and EOS are included in its limits.
@@ -125,7 +126,7 @@ def generation_tree(trained: TrainedModel) -> dict[str, Any]:
         "max_length": min(longest, config.model.max_positions),
         "min_length": search.min_length + 1,
         "no_repeat_ngram_size": search.no_repeat_ngram_size,
-        "bad_words_ids": [[token_id] for token_id in dict.fromkeys(special.never_generated)],
+        "bad_words_ids": [[token_id] for token_id in dict.fromkeys(never)],
         "pad_token_id": special.pad,
         "bos_token_id": special.bos,
         "eos_token_id": special.eos,

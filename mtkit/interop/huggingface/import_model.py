@@ -7,7 +7,7 @@ from mtkit.corpus.languages import MULTILINGUAL
 from mtkit.errors import MtkitError
 from mtkit.interop.huggingface.files import SETTINGS_FILES
 from mtkit.interop.huggingface.languages import read_language_vocabulary
-from mtkit.interop.huggingface.settings import ForeignSettings, read_settings
+from mtkit.interop.huggingface.settings import ForeignSettings, apply_bans, read_settings
 from mtkit.interop.huggingface.vocabularies import ForeignVocabularies, read_vocabularies
 from mtkit.interop.huggingface.weight_files import find_weights
 from mtkit.interop.huggingface.weights import read_weights
@@ -59,6 +59,9 @@ def import_huggingface(
         vocabularies, more = read(source, settings)
         weights, others = read_weights(files, settings, allow_pickle=allow_pickle)
         obstacles += [*more, *others]
+        if vocabularies is not None:
+            settings, more = apply_bans(settings, vocabularies.tokenizer.tgt.special.unk)
+            obstacles += more
     refuse(source, "mtkit cannot represent this model", obstacles)
     assert settings is not None and vocabularies is not None and weights is not None
     model, plain = weights

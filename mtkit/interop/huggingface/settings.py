@@ -157,10 +157,23 @@ def read_settings(directory: Path) -> tuple[ForeignSettings | None, list[Obstacl
         has_language_tokens=has_languages,
         tokenizer=tokenizer,
     )
-    if others := banned - {pad_id, start_id} | (banned & {eos_id}):
+    return settings, obstacles
+
+
+def apply_bans(settings: ForeignSettings, unk_id: int) -> tuple[ForeignSettings, list[Obstacle]]:
+    """Set whether UNK may be generated; other banned tokens are obstacles.
+
+    Padding and the start token are never generated in mtkit.
+    """
+    banned = settings.banned_ids
+    search = settings.search.with_overrides({"allow_unk": unk_id not in banned})
+    obstacles = []
+    if others := (banned - {settings.pad_id, settings.start_id, unk_id}) | (
+        banned & {settings.eos_id}
+    ):
         text = f"{GENERATION_NAME} bans the tokens {sorted(others)[:10]}"
         obstacles.append(Obstacle(text, f"remove bad_words_ids from {GENERATION_NAME}"))
-    return settings, obstacles
+    return settings._replace(search=search), obstacles
 
 
 class _Reader:

@@ -75,6 +75,8 @@ def test_logits_are_equal_and_the_weights_come_back(variant, make_trained, tmp_p
 @pytest.mark.parametrize("tied", ["output", "none"])
 def test_separate_vocabularies(tied, make_trained, separate_tokenizer, tmp_path, ko_en_pairs):
     trained = make_trained(tokenizer=separate_tokenizer, tied_embeddings=tied, max_positions=40)
+    search = trained.config.search.with_overrides({"allow_unk": tied == "none"})
+    trained.config = trained.config.model_copy(update={"search": search})
     save_model_dir(tmp_path / "model", trained)
     export_huggingface(tmp_path / "model", tmp_path / "hf")
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
@@ -84,6 +86,7 @@ def test_separate_vocabularies(tied, make_trained, separate_tokenizer, tmp_path,
     assert tokenizer(text_target=tgt).input_ids == [*separate_tokenizer.tgt.encode([tgt])[0], eos]
     back = import_huggingface(tmp_path / "hf", tmp_path / "back")
     assert_equal_weights(back.model, trained.model)
+    assert back.config.search.allow_unk == (tied == "none")
 
 
 def test_verification_and_the_snippet_of_the_card(make_trained, tmp_path, ko_en_pairs, mtkit):
