@@ -20,6 +20,7 @@ VALUES = {
     "max_length_extra": "3",
     "max_length": "90",
     "min_length": "2",
+    "allow_unk": "",
     "no_repeat_ngram_size": "3",
     "repetition_penalty": "1.2",
     "n_best": "4",
