@@ -20,6 +20,9 @@ from mtkit.tokenizer.model_proto import set_normalization
 
 _LABEL = np.uint32(1 << 31 | 0xFF)
 """Bits of a unit of the trie that contain its character; the highest is set in values."""
+_MAX_SEQUENCES = 1 << 21
+"""Beginnings included; the rules of SentencePiece's nmt_nfkc_cf have a quarter of that."""
+_MAX_BYTES = 256
 
 
 def with_replacements(model_bytes: bytes, replacements: Mapping[str, str], name: str) -> bytes:
@@ -94,11 +97,13 @@ def _read_trie(charsmap: bytes) -> dict[str, str]:
     rules: dict[str, str] = {}
     nodes_N, sequences = np.array([0]), [b""]
     chars_C = np.arange(1, 256)
-    n_nodes = 0
-    # All sequences of the same number of bytes at once.
+    n_sequences = 0
+    # All sequences of the same number of bytes at once. They share nodes for equal ends, so a
+    # damaged trie may have a loop.
     while len(nodes_N):
-        if (n_nodes := n_nodes + len(nodes_N)) > len(units_U):
-            raise ValueError("a node of the trie has two parents")
+        n_sequences += len(nodes_N)
+        if n_sequences > _MAX_SEQUENCES or len(sequences[0]) > _MAX_BYTES:
+            raise ValueError("a loop")
         for i in np.flatnonzero(has_value_U[nodes_N]):
             begin = int(units_U[children_at_U[nodes_N[i]]]) & 0x7FFFFFFF
             text = texts[begin : texts.index(b"\0", begin)]
