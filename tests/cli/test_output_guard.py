@@ -71,6 +71,7 @@ COMMANDS = {
     "export huggingface": Command(
         "export huggingface {model_dir} {out_dir} --verify {verify_path}", ("out_dir",)
     ),
+    "export marian": Command("export marian {model_dir} {out_dir}", ("out_dir",)),
     "push": Command(
         "push {model_dir} {destination} --scores {score_paths} --card {card_path}",
         ("destination",),
