@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import mtkit
-from tests.documents import read_page
+from tests.pages import read_page
 
 PACKAGE_DIR = Path(mtkit.__file__).parent
 MAX_MODULES = 60

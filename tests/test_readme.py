@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from mtkit.cli.common.errors import EXIT_STATUSES
-from tests.documents import (
+from tests.pages import (
     KNOWN,
     ROOT,
     blocks,

@@ -9,7 +9,7 @@ import pytest
 
 from mtkit.config.ineffective_settings import ineffective_settings
 from mtkit.config.recipe import Recipe
-from tests.documents import ROOT, check_options, command_of, mtkit_calls
+from tests.pages import ROOT, check_options, command_of, mtkit_calls
 
 RECIPES = {path.parent.name: path for path in sorted(ROOT.glob("recipes/*/recipe.yaml"))}
 READMES = {

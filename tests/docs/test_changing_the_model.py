@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.documents import ROOT, blocks, read_page
+from tests.pages import ROOT, blocks, read_page
 
 PAGE = read_page("docs/guides/changing-the-model.md")
 EDITS, PROGRAMS, OUTPUTS = blocks(PAGE, "diff"), blocks(PAGE, "python"), blocks(PAGE, "text")

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.documents import blocks, console_commands, follow, read_page, unrolled
+from tests.pages import blocks, console_commands, follow, read_page, unrolled
 
 PAGE = read_page("docs/guides/comparing-runs.md")
 

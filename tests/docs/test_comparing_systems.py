@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mtkit.evaluation.scorer_command import run_scorer
-from tests.documents import blocks, read_page
+from tests.pages import blocks, read_page
 
 PAGE = read_page("docs/guides/comparing-systems.md")
 COMET_SCORER, EXAMPLE = blocks(PAGE, "python")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.documents import ROOT
+from tests.pages import ROOT
 
 AVOIDED = {
     r"\b(it|that|this|which|value|file|`) (is|are|was) no [A-Z`]": "is not a ...",

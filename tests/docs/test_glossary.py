@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtkit.config.recipe import Recipe
-from tests.documents import ROOT, check_options, code_spans, command_of, read_page, table_rows
+from tests.pages import ROOT, check_options, code_spans, command_of, read_page, table_rows
 
 SEARCHED = """mixed precision, gradient accumulation, gradient clipping, label smoothing, teacher forcing,
 skip connection, residual connection, causal mask, overfit, hyperparameter, early stopping, warmup, beam search,

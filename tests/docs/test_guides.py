@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.documents import (
+from tests.pages import (
     ROOT,
     blocks,
     check_options,

@@ -11,7 +11,7 @@ from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.inspection.trace.translation_trace import TranslationTrace
 from mtkit.inspection.views import figures
 from mtkit.inspection.views.html import traces_to_html
-from tests.documents import blocks, console_commands, read_page, run_command
+from tests.pages import blocks, console_commands, read_page, run_command
 
 PAGE = read_page("docs/guides/inspecting.md")
 COMMANDS = [command for command in console_commands(PAGE) if command.startswith("mtkit")]

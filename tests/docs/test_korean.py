@@ -4,7 +4,7 @@ import re
 import shlex
 from collections import Counter
 
-from tests.documents import (
+from tests.pages import (
     ROOT,
     blocks,
     check_options,

@@ -8,8 +8,8 @@ import pytest
 
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.interop.huggingface.export_model import export_huggingface
-from tests.documents import blocks, console_commands, follow, read_page
 from tests.interop.marian.conftest import FIXTURES
+from tests.pages import blocks, console_commands, follow, read_page
 
 PAGE = read_page("docs/guides/models-from-elsewhere.md")
 

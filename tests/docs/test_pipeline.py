@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import mtkit as package
-from tests.documents import code_spans, read_page, table_rows
+from tests.pages import code_spans, read_page, table_rows
 
 PAGE = read_page("docs/concepts/pipeline.md")
 PACKAGE_DIR = Path(package.__file__).parent

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from tests.documents import ROOT
+from tests.pages import ROOT
 
 MAX_WIDTH = 100
 PAGES = [

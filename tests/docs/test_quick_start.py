@@ -8,7 +8,7 @@ import shlex
 import mtkit as package
 from mtkit.demo import run
 from mtkit.demo.corpus import DemoCorpus, demo_corpus
-from tests.documents import (
+from tests.pages import (
     blocks,
     check_options,
     command_of,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mtkit.checkpoint.model_dir import save_model_dir
-from tests.documents import console_commands, follow, read_page
+from tests.pages import console_commands, follow, read_page
 
 PAGE = read_page("docs/guides/sharing-models.md")
 

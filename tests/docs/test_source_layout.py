@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import mtkit as package
-from tests.documents import ROOT, code_spans, read_page, table_rows
+from tests.pages import ROOT, code_spans, read_page, table_rows
 
 ROWS = table_rows(read_page("docs/concepts/source-layout.md"))
 PACKAGE_DIR = Path(package.__file__).parent

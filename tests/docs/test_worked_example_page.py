@@ -14,7 +14,7 @@ import pytest
 from mtkit.config.recipe import Recipe
 from mtkit.demo import run
 from mtkit.inspection.recipe.facts import recipe_facts
-from tests.documents import ROOT, blocks, read_page, table_rows
+from tests.pages import ROOT, blocks, read_page, table_rows
 
 PAGE = read_page("docs/concepts/transformer-worked-example.md")
 NUMBER = r"-?\d+\.\d+"
