@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mtkit.corpus.store.preprocess import preprocess_shard as preprocess_shard
     from mtkit.corpus.train_tokenizer import train_tokenizer as train_tokenizer
     from mtkit.demo.run import run_demo as run_demo
+    from mtkit.documents.translate_document import translate_document as translate_document
     from mtkit.errors import MtkitError as MtkitError
     from mtkit.evaluation.metrics import compare as compare
     from mtkit.evaluation.metrics import evaluate as evaluate
@@ -58,6 +59,7 @@ _HOMES = {
     "run_demo": "mtkit.demo.run",
     "train": "mtkit.training.train",
     "train_tokenizer": "mtkit.corpus.train_tokenizer",
+    "translate_document": "mtkit.documents.translate_document",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of use
@@ -71,6 +73,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "Tracker",
     "average",
     "Translator",
+    "translate_document",
     "evaluate",
     "compare",
     "prune_vocab",

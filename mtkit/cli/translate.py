@@ -5,10 +5,12 @@ from mtkit.cli.common.search_options import SearchOptions
 from mtkit.cli.common.translation_options import (
     AlignmentOptions,
     ConstraintOptions,
+    DocumentOptions,
     FormatOptions,
     PathOptions,
     TranslationDeviceOptions,
     check_paths,
+    translation_files,
 )
 
 
@@ -16,6 +18,7 @@ from mtkit.cli.common.translation_options import (
 def translate(
     paths: PathOptions,
     formats: FormatOptions,
+    documents: DocumentOptions,
     alignments: AlignmentOptions,
     constraints: ConstraintOptions,
     devices: TranslationDeviceOptions,
@@ -24,28 +27,22 @@ def translate(
     """Translate a file.
 
     Writes one line for each input line, in the same order; a blank line stays blank. In a TSV, CSV
-    or JSON Lines file, --field selects what to translate, and the other fields are kept. With
-    --n-best, lines are numbered from 1; the score is the log-probability after the length penalty.
+    or JSON Lines file, --field selects what to translate, and the other fields are kept. In .srt,
+    .vtt and .html files, the text is translated and everything else is kept. With --n-best, lines
+    are numbered from 1; the score is the log-probability after the length penalty.
 
     Examples:
         mtkit translate new.de -m de-en/work/run/model -o new.en
         echo 'Guten Morgen!' | mtkit translate - -m de-en/work/run/model
         mtkit translate talks.tsv --field text -m de-en/work/run/model -o talks.en.tsv
+        mtkit translate film.srt -m de-en/work/run/model -o film.en.srt
         mtkit translate new.de -m model-1 -m model-2 --format jsonl --details
     """
-    from mtkit.translation.jobs.translation_spec import TranslationFiles, TranslationSpec
+    from mtkit.translation.jobs.translation_spec import TranslationSpec
 
     lines = formats.line_options(paths.input_path, alignments.placement)
-    files = TranslationFiles(
-        paths.input_path,
-        paths.output_path,
-        constraints.prefix_path,
-        constraints.constraints_path,
-        alignments.alignments_path,
-        formats.errors,
-        refuses_documents=formats.input_format == "auto" and lines.input_format == "text",
-    )
-    check_paths(files, paths.model_dirs, alignments.unk_dictionary_path)
+    files = translation_files(paths, formats, alignments, constraints)
+    check_paths(files, paths.model_dirs, alignments.unk_dictionary_path, documents.report_path)
     spec = TranslationSpec(
         files,
         tuple(paths.model_dirs),
@@ -54,6 +51,7 @@ def translate(
         load=devices.load_arguments(constraints, paths.model_dirs),
         engine=devices.choose_engine(paths.model_dirs, alignments),
     )
-    from mtkit.translation.jobs.translate_file import translate_file
+    from mtkit.cli.common.translate_input import translate_input
 
-    translate_file(spec, devices.run_options(paths))
+    document_format = formats.document_format(paths.input_path)
+    translate_input(spec, devices.run_options(paths), document_format, documents)

@@ -7,13 +7,19 @@ from collections.abc import Callable
 
 # Each alternative begins at a character that is rare in prose, or at a word boundary, so that the
 # time is linear in the length of a line.
-_PATTERN = r"""
+INSERTED_PATTERN = r"""
     (?:https?://|ftp://|www\.)[^\s<>"]*[\w/]            # URL, without the full stop after it
   | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+            # e-mail address
   | \$?\{[^{}\n]{0,60}\}                                # {name}, {0}, {n:>8}, ${HOME}
   | %(?:\(\w+\)|\d+\$)[-+\#0]*\d*(?:\.\d+)?[a-zA-Z@]    # %(name)s, %1$s
   | (?<!\d)%[-+\#0]*\d*(?:\.\d+)?(?:hh?|ll?)?[diouxXeEfFgGcrsa@](?![a-zA-Z])  # %.2f, not 5 %ig
-  | </?[A-Za-z0-9][^<>\n]{0,200}>                       # <b>, </b>, <2ko>
+"""
+"""Verbose pattern of what programs fill in, and of addresses: {name}, {0}, %s, %(x)d, ${x}, URLs
+and e-mail addresses.
+"""
+_PATTERN = rf"""
+    {INSERTED_PATTERN}
+  | </?[A-Za-z0-9][^<>\n]{{0,200}}>                       # <b>, </b>, <2ko>
   | &\#?\w+;                                            # &amp;
   | \d+(?:[.,:/-]\d+)*                                  # 1, 3.14, 12:30, 2024-02-29
 """

@@ -30,8 +30,8 @@ class Command(NamedTuple):
 COMMANDS = {
     "translate": Command(
         "translate {input_path} -m {model_dirs} -o {output_path} --alignments {alignments} --prefix-file {prefix_path} "
-        "--constraints {constraints_path} --replace-unk --unk-dictionary {unk_dictionary_path}",
-        ("output_path", "alignments"),
+        "--constraints {constraints_path} --replace-unk --unk-dictionary {unk_dictionary_path} --report {report_path}",
+        ("output_path", "alignments", "report_path"),
     ),
     "score": Command(
         "score {src_path} {tgt_path} -m {model_dirs} -o {output_path}", ("output_path",)

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from mtkit.checkpoint.model_dir import load_without_weights, save_model_dir
-from tests.documents import blocks, console_commands, follow, read_page
+from tests.pages import blocks, console_commands, follow, read_page
 
 PAGE = read_page("docs/guides/changing-the-vocabulary.md")
 

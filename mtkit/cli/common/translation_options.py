@@ -44,10 +44,10 @@ class PathOptions(ModelOptions):
 class FormatOptions:
     """Formats of input and output."""
 
-    input_format: Literal["auto", "text", "tsv", "csv", "jsonl"] = "auto"
+    input_format: Literal["auto", "text", "tsv", "csv", "jsonl", "srt", "vtt", "html"] = "auto"
     """Format of the input; auto is determined by the file name: .tsv, .csv and .jsonl are tables,
-    anything else is text. Documents such as .po, .srt, .html or .docx are refused unless text is
-    given."""
+    .srt, .vtt and .html are documents whose markup is kept, anything else is text. Other documents
+    such as .po or .docx are refused unless text is given."""
     output_format: Annotated[
         Literal["text", "tsv", "csv", "jsonl"] | None,
         typer.Option("--format", show_default="as the input"),
@@ -70,6 +70,13 @@ class FormatOptions:
     errors: Literal["strict", "replace"] = "strict"
     """Refuse invalid UTF-8, or replace it with U+FFFD and report how often."""
 
+    def document_format(self, path: Path) -> str | None:
+        """Return the format of a document with markup; None for text and tables."""
+        from mtkit.documents.formats import FORMATS, format_by_name
+
+        name = format_by_name(path) if self.input_format == "auto" else self.input_format
+        return name if name in FORMATS and name != "text" else None
+
     def line_options(
         self, path: Path, alignments: Literal["file", "inline"] | None
     ) -> "LineOptions":
@@ -85,7 +92,7 @@ class FormatOptions:
 
         return LineOptions.for_file(
             path,
-            self.input_format,
+            "text" if self.document_format(path) else self.input_format,  # type: ignore[arg-type]
             output_format=self.output_format,
             fields=tuple(self.fields or ()),
             fields_out=tuple(self.fields_out or ()),
@@ -94,6 +101,18 @@ class FormatOptions:
             n_best=self.n_best,
             alignments=alignments,
         )
+
+
+@option_group("Documents")
+class DocumentOptions:
+    """Documents with markup."""
+
+    report_path: Annotated[Path | None, typer.Option("--report", metavar="FILE")] = None
+    """Write the number of segments, the fall-backs and the flagged segments of a document as
+    JSON."""
+    protect: Annotated[list[str] | None, typer.Option("--protect", metavar="REGEX")] = None
+    """Copy what matches from a document to its translation, such as '[A-Z]+-[0-9]+'; placeholders,
+    URLs and e-mail addresses always are; repeatable."""
 
 
 @option_group("Word alignments and unknown words")
@@ -204,8 +223,33 @@ class TranslationDeviceOptions(DeviceOptions):
         return RunOptions(self.device, self.workers, self.processes, chunk_lines, paths.resume)
 
 
+def translation_files(
+    paths: PathOptions,
+    formats: FormatOptions,
+    alignments: AlignmentOptions,
+    constraints: ConstraintOptions,
+) -> "TranslationFiles":
+    """Return the paths of a translation."""
+    from mtkit.translation.jobs.translation_spec import TranslationFiles
+
+    path = paths.input_path
+    is_guessed = formats.input_format == "auto" and not formats.document_format(path)
+    return TranslationFiles(
+        path,
+        paths.output_path,
+        constraints.prefix_path,
+        constraints.constraints_path,
+        alignments.alignments_path,
+        formats.errors,
+        refuses_documents=is_guessed and formats.line_options(path, None).input_format == "text",
+    )
+
+
 def check_paths(
-    files: "TranslationFiles", model_dirs: list[Path], unk_dictionary_path: Path | None
+    files: "TranslationFiles",
+    model_dirs: list[Path],
+    unk_dictionary_path: Path | None,
+    report_path: Path | None,
 ) -> None:
     """Check all paths before torch is imported, which takes seconds.
 
@@ -227,7 +271,7 @@ def check_paths(
         parts = parts_path(files.output_path)
     side_paths = [path for _, path, _ in files.parallel_inputs()]
     refuse_overwriting(
-        [files.output_path, files.alignments_path, parts],
+        [files.output_path, files.alignments_path, report_path, parts],
         [files.input_path, *side_paths, unk_dictionary_path, *model_dirs],
     )
     refuse_text(files.input_path, model_dirs)

@@ -8,11 +8,13 @@ from mtkit.errors import MtkitError
 from mtkit.io.compression import SUFFIXES
 from mtkit.io.text import read_blocks
 
-_SUBTITLES, _OFFICE, _RESOURCES = "subtitles", "an office document", "a file of program texts"
+_SUBTITLES, _HTML = "subtitles", "an HTML page"
+_OFFICE, _RESOURCES = "an office document", "a file of program texts"
 _BY_ENDING = {
     **dict.fromkeys(("po", "pot"), "a gettext catalog"),
-    **dict.fromkeys(("srt", "vtt", "ass", "ssa", "sbv", "ttml", "dfxp"), _SUBTITLES),
-    **dict.fromkeys(("html", "htm", "xhtml"), "an HTML page"),
+    **dict.fromkeys(("srt", "vtt"), _SUBTITLES),
+    **dict.fromkeys(("ass", "ssa", "sbv", "ttml", "dfxp"), "a subtitle file"),
+    **dict.fromkeys(("html", "htm", "xhtml"), _HTML),
     **dict.fromkeys(("xliff", "xlf", "mxliff", "sdlxliff"), "an XLIFF file"),
     **dict.fromkeys(
         ("docx", "doc", "odt", "rtf", "pptx", "ppt", "odp", "xlsx", "xls", "ods", "epub"), _OFFICE
@@ -31,7 +33,7 @@ _BY_ENDING = {
 # Binary documents are refused by every function that reads text.
 _BY_START = (
     (re.compile(r"\s*<\?xml\b"), "an XML document"),
-    (re.compile(r"\s*<(!doctype html|html)\b", re.IGNORECASE), "an HTML page"),
+    (re.compile(r"\s*<(!doctype html|html)\b", re.IGNORECASE), _HTML),
     (re.compile(r"WEBVTT\b"), _SUBTITLES),
     (re.compile(r"\s*\d+\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:"), _SUBTITLES),
     (re.compile(r'(\s*|#.*\n)*msgid "'), "a gettext catalog"),
@@ -94,6 +96,12 @@ def _error(name: str, kind: str) -> MtkitError:
             f"`{name}`: looks like JSON, not like plain text",
             "for one JSON object per line, give --input-format jsonl and --field; to translate each"
             " line as it is, --input-format text",
+        )
+    if kind in (_SUBTITLES, _HTML):
+        return MtkitError(
+            f"`{name}`: is {kind}, whose markup would be translated too",
+            "to translate only its text, give a file and --input-format srt, vtt or html; to "
+            "translate each line as it is, --input-format text",
         )
     return MtkitError(
         f"`{name}`: is {kind}, whose markup would be translated too",

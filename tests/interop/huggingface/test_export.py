@@ -15,8 +15,8 @@ from mtkit.interop.huggingface.import_model import import_huggingface
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from mtkit.translation.translator import Translator
-from tests.pages import blocks
 from tests.interop.huggingface.conftest import Kind, write_json
+from tests.pages import blocks
 
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")

@@ -1,0 +1,109 @@
+"""Translation of the input of a command: lines of text, or a document with markup."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from mtkit.errors import MtkitError
+from mtkit.io.logs import get_logger
+
+if TYPE_CHECKING:
+    from mtkit.cli.common.translation_options import DocumentOptions
+    from mtkit.translation.jobs.translation_spec import RunOptions, TranslationSpec
+
+logger = get_logger(__name__)
+
+
+def translate_input(
+    spec: "TranslationSpec",
+    run: "RunOptions",
+    document_format: str | None,
+    options: "DocumentOptions",
+) -> None:
+    """Translate a file.
+
+    Args:
+        spec: What to translate, with which models and how.
+        run: Devices and processes.
+        document_format: Format of a document; None for lines of text or a table.
+        options: Options of documents.
+    Raises:
+        MtkitError: An option does not apply to the input; or see `translate_file` and
+            `translate_document`.
+    """
+    if document_format is None:
+        if options.report_path is not None or options.protect:
+            raise MtkitError(
+                f"`{spec.files.input_name}`: --report and --protect are for documents, not for "
+                "text and tables",
+                "leave them out, or name the format: --input-format srt, vtt or html",
+            )
+        from mtkit.translation.jobs.translate_file import translate_file
+
+        translate_file(spec, run)
+    else:
+        _translate_document(spec, run, document_format, options)
+
+
+def _translate_document(
+    spec: "TranslationSpec", run: "RunOptions", name: str, options: "DocumentOptions"
+) -> None:
+    files = spec.files
+    _refuse_options_of_lines(spec, run)
+    if files.output_path is None or files.is_stdout or str(files.input_path) == "-":
+        raise MtkitError(
+            f"`{files.input_name}`: a document is translated from a file to a file",
+            "name the input, and the output with -o",
+        )
+    logger.info(
+        "`%s` is read as %s; --input-format text translates it line by line", files.input_path, name
+    )
+    from mtkit.documents.translate_document import translate_document
+    from mtkit.io.atomic import atomic_write
+    from mtkit.io.progress import progress
+    from mtkit.translation.jobs.device_layout import choose_layout
+
+    layout = choose_layout(run.device, 1, run.n_workers, None)
+    translator = spec.translator(layout)
+    # Another program's engine computes no word alignments.
+    search: dict[str, Any] = spec.search | ({"alignments": True} if translator.models else {})
+
+    def translate(texts: list[str]) -> list[Any]:
+        with progress("Translating", len(texts)) as bar:
+            return list(translator.stream(texts, on_lines=bar.advance, **search))
+
+    report = translate_document(
+        files.input_path,
+        translate,
+        files.output_path,
+        format=name,
+        src_lang=translator.config.src_lang,
+        tgt_lang=translator.config.tgt_lang,
+        protect=options.protect or (),
+    )
+    if options.report_path is not None:
+        with atomic_write(options.report_path) as stream:
+            text = json.dumps(report.to_dict(), ensure_ascii=False, indent=2)
+            stream.write(f"{text}\n".encode())
+    logger.info("wrote %s: %s", files.output_path, report)
+
+
+def _refuse_options_of_lines(spec: "TranslationSpec", run: "RunOptions") -> None:
+    """Refuse options that need lines of text or a table."""
+    lines, files = spec.lines, spec.files
+    given = {
+        "--format": lines.output_format is not None,
+        "--n-best": lines.n_best is not None,
+        "--details": lines.details,
+        "--alignments": lines.alignments is not None,
+        "--prefix-file": files.prefix_path is not None,
+        "--constraints": files.constraints_path is not None,
+        "--errors": files.utf8_errors != "strict",
+        "--resume": bool(run.resume),
+        "--processes": (run.n_processes or 1) > 1,
+        "--chunk-lines": run.chunk_lines is not None,
+    }
+    if names := ", ".join(name for name, is_given in given.items() if is_given):
+        raise MtkitError(
+            f"`{files.input_name}`: {names} cannot be used with a document",
+            "leave it out, or give --input-format text",
+        )

@@ -1,0 +1,131 @@
+"""Bytes of a document to text and back, so that what is not edited keeps every byte."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from mtkit.errors import MtkitError
+from mtkit.io.atomic import os_error_reason, permission_hint
+from mtkit.io.encodings import conversion_hint
+from mtkit.io.file_type import refuse_document
+
+MAX_BYTES = 1 << 28
+"""Maximum size of a document, which is held in memory: 256 MiB."""
+_BYTE_ORDER_MARKS = {
+    b"\xef\xbb\xbf": "utf-8",
+    b"\xff\xfe\0\0": "utf-32-le",
+    b"\0\0\xfe\xff": "utf-32-be",
+    b"\xff\xfe": "utf-16-le",
+    b"\xfe\xff": "utf-16-be",
+}
+_DECLARED = re.compile(
+    rb"""<meta\b[^>]{0,200}\bcharset\s*=\s*["']?\s*([\w.:-]+)"""
+    rb"""|^\s*<\?xml\b[^>]{0,100}\bencoding\s*=\s*["']([\w.:-]+)""",
+    re.IGNORECASE,
+)
+_DECLARATION_BYTES = 1024
+_WEB_NAMES = {
+    "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949",
+    "shift_jis": "cp932",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "utf-16": "utf-8",
+}
+"""Encodings that the WHATWG Encoding Standard replaces by larger ones, or by what is meant."""
+
+
+class Encoding(NamedTuple):
+    """Encoding of a document."""
+
+    name: str
+    mark: bytes = b""
+    """Byte order mark."""
+
+    def encode(self, text: str, errors: str, path: Path) -> bytes:
+        """Return the bytes of a text.
+
+        Args:
+            text: Text of a document.
+            errors: Treatment of characters that the encoding lacks, as in `str.encode`.
+            path: The document, for errors.
+        Raises:
+            MtkitError: The encoding lacks a character.
+        """
+        try:
+            return self.mark + text.encode(self.name, errors)
+        except UnicodeEncodeError as exc:
+            char = text[exc.start]
+            raise MtkitError(
+                f"`{path}`: the translation contains {char!r}, which {self.name} cannot represent",
+                "convert the document to UTF-8 first, with `iconv -t UTF-8`",
+            ) from exc
+
+
+def read_document(path: Path, *, is_html: bool) -> tuple[str, Encoding]:
+    """Read a document.
+
+    A byte order mark decides its encoding, then a declaration in HTML; otherwise it is UTF-8.
+
+    Raises:
+        MtkitError: The file cannot be read, is too large, is not text, or has invalid bytes.
+    """
+    data = read_bytes(path)
+    refuse_document(data[:512], str(path))
+    mark = next((mark for mark in _BYTE_ORDER_MARKS if data.startswith(mark)), b"")
+    declared = _DECLARED.search(data[:_DECLARATION_BYTES]) if is_html and not mark else None
+    label = next(filter(None, declared.groups()), b"utf-8").decode() if declared else "utf-8"
+    name = _BYTE_ORDER_MARKS.get(mark) or _WEB_NAMES.get(label.lower(), label)
+    data = data.removeprefix(mark)
+    try:
+        text = data.decode(name)
+    except LookupError as exc:
+        raise MtkitError(
+            f"`{path}`: declares the unknown encoding {label}", "convert it to UTF-8 first"
+        ) from exc
+    except (UnicodeError, ValueError) as exc:
+        raise _invalid(path, data, name, exc) from exc
+    if not _is_lossless(text, name, data):
+        raise MtkitError(
+            f"`{path}`: its bytes are not the only way to write its text in {name}, so that it "
+            "cannot be kept byte for byte",
+            "convert it to UTF-8 first",
+        )
+    return text, Encoding(name, mark)
+
+
+def _is_lossless(text: str, name: str, data: bytes) -> bool:
+    try:
+        return text.encode(name) == data
+    except UnicodeError:
+        return False
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file that is held in memory.
+
+    Raises:
+        MtkitError: It cannot be read, or is too large.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise MtkitError(
+                f"`{path}`: {size:,} bytes are more than a document may have ({MAX_BYTES:,})",
+                "split the document",
+            )
+        return path.read_bytes()
+    except OSError as exc:
+        hint = permission_hint(exc)
+        raise MtkitError(f"`{path}`: cannot be read: {os_error_reason(exc)}", hint) from exc
+
+
+def _invalid(path: Path, data: bytes, name: str, exc: ValueError) -> MtkitError:
+    start = exc.start if isinstance(exc, UnicodeDecodeError) else 0
+    line = data.count(b"\n", 0, start) + 1
+    hint = conversion_hint(data[: 1 << 26], str(path)) if name == "utf-8" else "check the encoding"
+    return MtkitError(
+        f"`{path}`: line {line:,} is not valid {name}: byte 0x{data[start]:02x} at byte "
+        f"{start + 1:,} of the file",
+        hint,
+    )

@@ -1,0 +1,80 @@
+"""Formats of documents, and their recognition by name and content."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+from mtkit.documents.html import HtmlDocument
+from mtkit.documents.segment import Document
+from mtkit.documents.subtitles import SubtitleDocument
+from mtkit.documents.text import TextDocument
+from mtkit.errors import MtkitError
+
+DocumentFormat = Literal["text", "srt", "vtt", "html"]
+"""Names of the formats."""
+
+
+class Format(NamedTuple):
+    """A format of documents."""
+
+    parse: Callable[[str], Document]
+    suffixes: tuple[str, ...]
+    start: re.Pattern[str]
+    """Matches the beginning of a document in this format."""
+
+
+FORMATS: dict[str, Format] = {
+    "srt": Format(
+        lambda text: SubtitleDocument.parse(text, is_vtt=False),
+        (".srt",),
+        re.compile(r"\s*\d+\s*[\r\n]+\s*\d\d?:\d\d:\d\d[,.]\d{1,3}\s*-->"),
+    ),
+    "vtt": Format(
+        lambda text: SubtitleDocument.parse(text, is_vtt=True),
+        (".vtt",),
+        re.compile(r"WEBVTT(?:\s|$)"),
+    ),
+    "html": Format(
+        HtmlDocument.parse,
+        (".html", ".htm", ".xhtml"),
+        re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html)\b", re.I),
+    ),
+    "text": Format(TextDocument.parse, (".txt", ".text"), re.compile("")),
+}
+_START_CHARS = 4_096
+
+
+def format_by_name(path: Path) -> str | None:
+    """Return the format that the name of a file stands for; None if it stands for none."""
+    suffix = path.suffix.lower()
+    return next((name for name, one in FORMATS.items() if suffix in one.suffixes), None)
+
+
+def choose_format(path: Path, start: str, name: str | None = None) -> str:
+    """Return the format of a document.
+
+    Args:
+        path: The document.
+        start: Beginning of its text.
+        name: The format, if it is known.
+    Raises:
+        MtkitError: There is no such format, or the document is in none of them.
+    """
+    known = ", ".join(get_args(DocumentFormat))
+    if name is not None:
+        if name not in FORMATS:
+            raise MtkitError(f"`{name}` is not a format of documents", f"the formats are {known}")
+        return name
+    if by_name := format_by_name(path):
+        return by_name
+    start = start[:_START_CHARS].removeprefix("\ufeff")
+    by_content = next(
+        (name for name, one in FORMATS.items() if name != "text" and one.start.match(start)), None
+    )
+    if by_content is None:
+        raise MtkitError(
+            f"`{path}`: neither its name nor its content is that of a known format",
+            f"name the format: {known}",
+        )
+    return by_content

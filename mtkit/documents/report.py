@@ -1,0 +1,54 @@
+"""Report on the translation of a document."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+MAX_LISTED = 1_000
+"""Segments that are listed; all are counted."""
+
+
+class FlaggedSegment(NamedTuple):
+    """A segment that needed a fall-back or that the translate function flagged."""
+
+    line: int
+    """Line of the document where it begins, from 1."""
+    source: str
+    translation: str
+    fallbacks: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+@dataclass
+class DocumentReport:
+    """Result of `translate_document`."""
+
+    format: str
+    encoding: str
+    n_segments: int = 0
+    n_changed: int = 0
+    """Segments whose translation differs from the source."""
+    fallbacks: Counter[str] = field(default_factory=Counter)
+    """Number of segments for each fall-back, and of unusual places in the document."""
+    flags: Counter[str] = field(default_factory=Counter)
+    """Number of segments for each flag of the translate function."""
+    listed: list[FlaggedSegment] = field(default_factory=list)
+    """The first `MAX_LISTED` of these segments."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values, for JSON."""
+        return {
+            "format": self.format,
+            "encoding": self.encoding,
+            "segments": self.n_segments,
+            "changed": self.n_changed,
+            "fallbacks": dict(self.fallbacks),
+            "flags": dict(self.flags),
+            "flagged_segments": [one._asdict() for one in self.listed],
+        }
+
+    def __str__(self) -> str:
+        """Return for example `12 segments, 11 changed; source kept: 1`."""
+        counts = [*self.fallbacks.most_common(), *self.flags.most_common()]
+        text = f"{self.n_segments:,} segments, {self.n_changed:,} changed"
+        return "; ".join([text, *(f"{name}: {n:,}" for name, n in counts)])

@@ -1,0 +1,144 @@
+"""The inner form of every document: its text, and the segments of it that are translated."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """Inline markup within a segment, such as an HTML tag. Its text is a slice of the document."""
+
+    position: int
+    """Position in the text of the segment, in characters."""
+    begin: int
+    """First character in the document."""
+    end: int
+    """Character after the last one in the document."""
+    partner: int | None = None
+    """Index of the other tag of a pair in the codes of the segment; None for an empty or unpaired
+    tag."""
+
+
+class Protected(NamedTuple):
+    """Part of a segment that must be copied, such as a placeholder."""
+
+    begin: int
+    """First character in the text of the segment."""
+    end: int
+    """Character after the last one."""
+    markup: str
+    """Text that is written to the document."""
+
+
+Piece = str | Code | Protected
+"""Part of a translated segment: text to be escaped, or something to be copied."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A unit of translation: text without markup, and its place in the document."""
+
+    text: str
+    begin: int
+    """First character of the slice of the document that a translation replaces."""
+    end: int
+    """Character after the last one."""
+    codes: tuple[Code, ...] = ()
+    """Inline markup, in the order of the document; its pairs are properly nested."""
+    protected: tuple[Protected, ...] = ()
+    """Parts to be copied, in order; they do not overlap, and contain no codes."""
+    parts: tuple["Segment", ...] = ()
+    """Segments that this one was joined from, such as cues; none if it is not joined."""
+    is_attribute: bool = False
+    """Whether the slice is within markup, which may itself be a code of another segment."""
+
+
+class Edit(NamedTuple):
+    """Replacement of a slice of the document."""
+
+    begin: int
+    end: int
+    text: str
+
+
+class Translated(NamedTuple):
+    """A segment whose slice of the document changes."""
+
+    segment: Segment
+    pieces: Sequence[Piece]
+
+
+@dataclass
+class Document:
+    """A document that was read. The subclass for each format knows how to write into it."""
+
+    text: str
+    segments: list[Segment] = field(default_factory=list)
+    remarks: dict[str, int] = field(default_factory=dict)
+    """Number of times that something unusual was found while reading, by description."""
+
+    encoding_errors = "strict"
+    """Treatment of characters that the encoding of the document lacks, as in `str.encode`."""
+
+    def escape(self, text: str, segment: Segment) -> str:
+        """Return how plain text is written in the place of a segment."""
+        return text
+
+    def fits(self, translated: Translated) -> bool:
+        """Return whether a translation can be written; otherwise the parts are translated."""
+        return True
+
+    def edits(self, translated: Translated, inner: Sequence[Edit]) -> list[Edit]:
+        """Return the changes that write a translation.
+
+        Args:
+            translated: A segment and its translation.
+            inner: Sorted edits within markup.
+        """
+        segment, pieces = translated
+        text = "".join(self.render(piece, segment, inner) for piece in pieces)
+        return [Edit(segment.begin, segment.end, text)]
+
+    def render(self, piece: Piece, segment: Segment, inner: Sequence[Edit]) -> str:
+        """Return the text of a piece in the document."""
+        if isinstance(piece, str):
+            return self.escape(piece, segment)
+        if isinstance(piece, Protected):
+            return piece.markup
+        return apply_edits(self.text, inner, piece.begin, piece.end)
+
+    def write(self, translated: Sequence[Translated]) -> str:
+        """Return the text of the document with translated segments; all else is unchanged."""
+        inner: list[Edit] = []
+        for one in translated:
+            if one.segment.is_attribute:
+                inner += self.edits(one, [])
+        inner.sort()
+        edits: list[Edit] = []
+        for one in translated:
+            if not one.segment.is_attribute:
+                edits += self.edits(one, inner)
+        edits.sort()
+        taken = iter(edits)
+        outer = next(taken, None)
+        for edit in inner:  # those in the slice of a segment are written with its codes
+            while outer is not None and outer.end <= edit.begin:
+                outer = next(taken, None)
+            if outer is None or edit.end <= outer.begin:
+                edits.append(edit)
+        return apply_edits(self.text, sorted(edits), 0, len(self.text))
+
+
+def apply_edits(text: str, edits: Sequence[Edit], begin: int, end: int) -> str:
+    """Return a slice of a text with the sorted edits that are within it."""
+    first = _first_at(edits, begin)
+    parts: list[str] = []
+    for edit in edits[first : _first_at(edits, end)]:
+        parts += [text[begin : edit.begin], edit.text]
+        begin = edit.end
+    return "".join([*parts, text[begin:end]])
+
+
+def _first_at(edits: Sequence[Edit], position: int) -> int:
+    return bisect_left(edits, position, key=lambda edit: edit.begin)

@@ -1,0 +1,110 @@
+"""Translate a document: read it, translate its segments, patch the original, write it whole."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+
+from mtkit.documents.encoding import read_document
+from mtkit.documents.formats import FORMATS, choose_format, format_by_name
+from mtkit.documents.protect import Protector
+from mtkit.documents.report import MAX_LISTED, DocumentReport, FlaggedSegment
+from mtkit.documents.segment import Document, Translated
+from mtkit.documents.translate_segments import (
+    Outcome,
+    Settings,
+    TranslateFunction,
+    translate_segments,
+)
+from mtkit.errors import MtkitError
+from mtkit.io.atomic import atomic_write
+from mtkit.io.change_guard import changed_while_read, file_stamp
+
+
+def translate_document(
+    path: Path | str,
+    translate: TranslateFunction,
+    output: Path | str,
+    *,
+    format: str | None = None,
+    src_lang: str = "",
+    tgt_lang: str = "",
+    masks: Sequence[str] = (),
+    protect: Sequence[str] = (),
+) -> DocumentReport:
+    """Translate a document. All but its text stays as it is, byte for byte.
+
+    Args:
+        path: The document.
+        translate: Translates a list of texts of one line each, and returns a text for each, or an
+            object with `text` and optionally `alignment` and `flags`, such as a `Translation`. Word
+            alignments place inline tags; without them, tags are placed by position.
+        output: File to write, whole or not at all.
+        format: text, srt, vtt or html; by default, the name of the file or its content decides.
+        src_lang: Language code of the document.
+        tgt_lang: Language code of the translation.
+        masks: Symbols that the model is known to copy, such as `<ph1>`, to take the place of
+            placeholders; by default, the model sees the placeholders themselves.
+        protect: Regular expressions of further text that must be copied, see `Protector`.
+    Returns:
+        Counts, fall-backs and flags.
+    Raises:
+        MtkitError: The document cannot be read, is in no known format, has invalid bytes, or has
+            nothing to translate; the output is the document itself, or its encoding lacks a
+            character of the translation; a pattern is not valid; or the translate function returned
+            another number of results.
+        TypeError: The translate function returned something else.
+    """
+    path, output = Path(path), Path(output)
+    _refuse_same_file(path, output)
+    settings = Settings(src_lang, tgt_lang, tuple(masks), Protector(protect))
+    stamp = file_stamp(path)
+    is_html = (format or format_by_name(path) or "html") == "html"
+    text, encoding = read_document(path, is_html=is_html)
+    name = choose_format(path, text[:10_000], format)
+    document = FORMATS[name].parse(text)
+    if not document.segments:
+        raise MtkitError(
+            f"`{path}`: has no text to translate, read as {name}", "check the file, or its format"
+        )
+    outcomes = translate_segments(document, document.segments, translate, settings)
+    changed = [
+        Translated(outcome.segment, outcome.pieces)
+        for outcome in outcomes
+        if outcome.pieces is not None
+    ]
+    written = document.write(changed)
+    data = encoding.encode(written, document.encoding_errors, path)
+    if file_stamp(path) != stamp:
+        raise changed_while_read(path)
+    with atomic_write(output) as stream:
+        stream.write(data)
+    return _report(document, outcomes, DocumentReport(name, encoding.name))
+
+
+def _report(
+    document: Document, outcomes: Sequence[Outcome], report: DocumentReport
+) -> DocumentReport:
+    report.n_segments = len(outcomes)
+    report.fallbacks.update(document.remarks)
+    line_ends = [index for index, char in enumerate(document.text) if char == "\n"]
+    for segment, pieces, fallbacks, flags in outcomes:
+        report.n_changed += pieces is not None
+        report.fallbacks.update(fallbacks)
+        report.flags.update(flags)
+        if (fallbacks or flags) and len(report.listed) < MAX_LISTED:
+            line = bisect_right(line_ends, segment.begin) + 1
+            translation = Outcome(segment, pieces).text
+            report.listed.append(FlaggedSegment(line, segment.text, translation, fallbacks, flags))
+    return report
+
+
+def _refuse_same_file(path: Path, output: Path) -> None:
+    try:
+        is_same = output.samefile(path)
+    except OSError:  # one of them does not exist
+        is_same = False
+    if is_same:
+        raise MtkitError(
+            f"`{output}`: is the document itself, and would be overwritten",
+            "give the output another name",
+        )

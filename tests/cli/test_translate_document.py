@@ -1,0 +1,77 @@
+"""`mtkit translate` of documents: subtitles and pages."""
+
+import json
+
+import pytest
+
+SRT = "1\n00:00:01,000 --> 00:00:02,000\n<i>나는 {name} 학교에 간다.</i>\n"
+
+
+@pytest.fixture
+def film(tmp_path):
+    path = tmp_path / "film.srt"
+    path.write_text(SRT, encoding="utf-8")
+    return path
+
+
+def test_a_document_is_translated(mtkit, tiny_run, film, tmp_path):
+    out, report = tmp_path / "out.srt", tmp_path / "report.json"
+    page = tmp_path / "page.html"
+    page.write_text("<p>나는 <b>학교에</b> 간다. <code>x</code></p>", encoding="utf-8")
+    for path in (film, page):
+        outcome = mtkit(
+            *("translate", path, "-m", tiny_run / "model", "-o", out, "--report", report)
+        )
+        assert (outcome.status, outcome.out) == (0, ""), outcome.err
+        assert f"`{path}` is read as {path.suffix[1:]};" in outcome.err
+        assert "wrote " in outcome.err and "1 segments, 1 changed" in outcome.err
+        text = out.read_text(encoding="utf-8")
+        assert json.loads(report.read_text(encoding="utf-8"))["segments"] == 1
+        if path is page:
+            assert text.startswith("<p>") and text.count("<b>") == text.count("</b>") == 1
+            assert text.count("<code>x</code>") == 1
+        else:
+            assert text.startswith("1\n00:00:01,000 --> 00:00:02,000\n<i>")
+            assert text.endswith("</i>\n") and text.count("{name}") == 1
+            assert "학교" not in text
+
+
+def test_as_text_it_is_translated_line_by_line(mtkit, tiny_run, film, tmp_path):
+    out = tmp_path / "out.srt"
+    options = ("-m", tiny_run / "model", "-o", out, "--input-format", "text")
+    outcome = mtkit("translate", film, *options)
+    assert outcome.status == 0 and "read as" not in outcome.err
+    assert len(out.read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--n-best", "2"], "--n-best cannot be used with a document"),
+        (["--format", "jsonl", "--details"], "--format, --details cannot be used"),
+        (["--resume"], "--resume cannot be used"),
+        (["--chunk-lines", "1"], "--chunk-lines cannot be used"),
+        (["--field", "1"], "plain text has no fields"),
+        (["--protect", "(a+)+"], "contains a repeated group"),
+    ],
+)
+def test_options_of_lines_are_refused(mtkit, tiny_run, film, tmp_path, options, message):
+    out = tmp_path / "out.srt"
+    outcome = mtkit("translate", film, "-m", tiny_run / "model", "-o", out, *options)
+    assert outcome.status == 1
+    assert message in outcome.err
+    assert not out.exists()
+
+
+def test_options_of_documents_are_refused_for_text(mtkit, tiny_run, tmp_path):
+    (tmp_path / "text.ko").write_text("나\n", encoding="utf-8")
+    options = ("-m", tiny_run / "model", "-o", tmp_path / "out", "--report", tmp_path / "report")
+    outcome = mtkit("translate", tmp_path / "text.ko", *options)
+    assert outcome.status == 1 and "--report and --protect are for documents" in outcome.err
+
+
+def test_a_document_needs_files(mtkit, tiny_run, film):
+    for words in (["translate", film], ["translate", "-", "--input-format", "srt"]):
+        outcome = mtkit(*words, "-m", tiny_run / "model", stdin=SRT)
+        assert outcome.status == 1
+        assert "a document is translated from a file to a file" in outcome.err
