@@ -34,6 +34,7 @@ def shapes(text):
         re.sub(r"^(  |\d\d:\d\d:\d\d   (?:source|reference|translation):).*", r"\1", line)
         for line in lines
     ]
+    lines = [re.sub(r", \d+ % of the time waiting for batches \(.*?\)", "", line) for line in lines]
     lines = [re.sub(r"on (cpu|cuda)|bfloat16|float32", "#", line) for line in lines]
     lines = [re.sub(r"(\d+ min )?\d+ s\b|\d[\d.,:]*(?:e-\d+)?", "#", line) for line in lines]
     return [re.sub(" +", "#", line) for line in lines]
