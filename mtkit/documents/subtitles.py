@@ -12,6 +12,7 @@ from mtkit.documents.collector import Collector
 from mtkit.documents.segment import Code, Document, Edit, Protected, Segment, Translated
 
 _LINE = re.compile(r"([^\r\n]*)(\r\n|\r|\n|$)")
+_NEWLINE = re.compile(r"\r\n|\r|\n")
 _TIMING = re.compile(
     r"\s*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})[ \t]*-->"
     r"[ \t]*(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})(?!\d)"
@@ -82,13 +83,16 @@ class SubtitleDocument(Document):
     def escape(self, text: str, segment: Segment) -> str:
         """Return how text is written in a cue: WebVTT has references for `&`, `<` and `>`."""
         if not self.is_vtt:
-            return text.replace("-->", "->")
+            return text
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
     def fits(self, translated: Translated) -> bool:
-        """Return whether there is a word for each cue."""
+        """Return whether there is a word for each cue, and no line would be read as a timing."""
         cues = translated.segment.parts
-        return len(cues) < 2 or len(self._words(translated)) >= len(cues)
+        if len(cues) > 1 and len(self._words(translated)) < len(cues):
+            return False
+        lines = (line for edit in self.edits(translated, []) for line in edit.text.splitlines())
+        return not any(map(_TIMING.match, lines))
 
     def edits(self, translated: Translated, inner: Sequence[Edit]) -> list[Edit]:
         """Split a translation back into cues and lines."""
@@ -108,7 +112,8 @@ class SubtitleDocument(Document):
         was_wide = False
         for piece in translated.pieces:
             if isinstance(piece, Code):
-                text = self.render(piece, translated.segment, [])
+                # White space next to a tag may be a line break.
+                text = self.render(piece, translated.segment, []).strip()
                 if words and not prefix and (not gap or text.startswith("</")):
                     words[-1] = words[-1]._replace(text=words[-1].text + text)
                 else:
@@ -211,7 +216,7 @@ class _Reader:
             segment.begin,
             segment.end,
             segment.codes,
-            n_lines=stop - first,
+            n_lines=1 + len(_NEWLINE.findall(self.text, segment.begin, segment.end)),
             newline=lines[0].newline or "\n",
             begin_s=_seconds(timing.groups()[:4]),
             end_s=_seconds(timing.groups()[4:]),

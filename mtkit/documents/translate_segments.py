@@ -139,7 +139,10 @@ def translate_segments(
 def _with_parts_alone(
     document: Document, outcomes: list[Outcome], translate: TranslateFunction, settings: Settings
 ) -> list[Outcome]:
-    """Translate the parts of joined segments whose translations cannot be written."""
+    """Translate the parts of joined segments whose translations cannot be written.
+
+    Other segments that cannot be written are kept.
+    """
     refused = [
         outcome
         for outcome in outcomes
@@ -153,8 +156,12 @@ def _with_parts_alone(
     by_id = {
         id(outcome.segment): [next(alone) for _ in outcome.segment.parts] for outcome in refused
     }
+    kept = (SOURCE_KEPT,)
     finished: list[Outcome] = []
     for outcome in outcomes:
+        if id(outcome.segment) in by_id and not outcome.segment.parts:
+            finished.append(Outcome(outcome.segment, None, kept, outcome.flags))
+            continue
         for one in by_id.get(id(outcome.segment), [outcome]):
             is_part = one is not outcome
             names = (CUES_ALONE, *one.fallbacks) if is_part else one.fallbacks

@@ -3,7 +3,7 @@
 import pytest
 
 from mtkit.documents.subtitles import CUES_NOT_JOINED, SubtitleDocument
-from mtkit.documents.translate_segments import CUES_ALONE
+from mtkit.documents.translate_segments import CUES_ALONE, SOURCE_KEPT
 from tests.documents.translating import careful, identity, translated, translated_or_refused, upper
 
 SRT = """1
@@ -118,6 +118,20 @@ def test_lines_are_never_more_than_before(tmp_path):
         lambda texts: ["word " * 20 + "end.", "a " * 3 + "b.", "x " * 30 + "y."],
     )
     assert [len(lines) for lines in lines_of(out)] == [1, 1, 3]
+
+
+def test_tags_on_lines_of_their_own(tmp_path):
+    text = cues("a <i>\nword </i>", "- one <b>\n</b>\ntwo")
+    out, _ = translated(tmp_path, "a.srt", text, lambda texts: ["x b word y", "one two three four"])
+    assert [len(lines) for lines in lines_of(out)] == [2, 3]
+
+
+def test_a_translation_that_looks_like_a_timing_is_refused(tmp_path):
+    text = cues("One.")
+    out, report = translated(
+        tmp_path, "a.srt", text, lambda texts: ["00:00:01,000 --> 00:00:02,000"]
+    )
+    assert (out.decode(), report.fallbacks) == (text, {SOURCE_KEPT: 1})
 
 
 def test_fewer_words_than_cues(tmp_path):
