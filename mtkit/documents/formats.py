@@ -3,16 +3,13 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 from mtkit.documents.html import HtmlDocument
 from mtkit.documents.segment import Document
 from mtkit.documents.subtitles import SubtitleDocument
 from mtkit.documents.text import TextDocument
 from mtkit.errors import MtkitError
-
-DocumentFormat = Literal["text", "srt", "vtt", "html"]
-"""Names of the formats."""
 
 
 class Format(NamedTuple):
@@ -61,7 +58,7 @@ def choose_format(path: Path, start: str, name: str | None = None) -> str:
     Raises:
         MtkitError: There is no such format, or the document is in none of them.
     """
-    known = ", ".join(get_args(DocumentFormat))
+    known = ", ".join(FORMATS)
     if name is not None:
         if name not in FORMATS:
             raise MtkitError(f"`{name}` is not a format of documents", f"the formats are {known}")

@@ -18,6 +18,7 @@ from mtkit.documents.translate_segments import (
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
 from mtkit.io.change_guard import changed_while_read, file_stamp
+from mtkit.io.compression import SUFFIXES
 
 
 def translate_document(
@@ -56,6 +57,7 @@ def translate_document(
     """
     path, output = Path(path), Path(output)
     _refuse_same_file(path, output)
+    _refuse_compression(path, output)
     settings = Settings(src_lang, tgt_lang, tuple(masks), Protector(protect))
     stamp = file_stamp(path)
     is_html = (format or format_by_name(path) or "html") == "html"
@@ -108,3 +110,12 @@ def _refuse_same_file(path: Path, output: Path) -> None:
             f"`{output}`: is the document itself, and would be overwritten",
             "give the output another name",
         )
+
+
+def _refuse_compression(*paths: Path) -> None:
+    for path in paths:
+        if path.suffix.lower() in SUFFIXES:
+            raise MtkitError(
+                f"`{path}`: documents are read and written uncompressed",
+                "decompress the document first, and name an output without this ending",
+            )

@@ -86,6 +86,12 @@ def test_the_document_is_not_overwritten(tmp_path):
     assert path.read_text() == "Hello"
 
 
+@pytest.mark.parametrize("names", [("a.srt.gz", "b.srt"), ("a.srt", "b.srt.xz")])
+def test_compressed_files_are_refused(tmp_path, names):
+    with pytest.raises(MtkitError, match="uncompressed"):
+        mtkit.translate_document(tmp_path / names[0], identity, tmp_path / names[1])
+
+
 def test_an_error_leaves_an_older_output(tmp_path):
     (tmp_path / "out-a.txt").write_text("older")
 

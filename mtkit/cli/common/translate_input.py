@@ -89,6 +89,8 @@ def _translate_document(
 
 def _refuse_options_of_lines(spec: "TranslationSpec", run: "RunOptions") -> None:
     """Refuse options that need lines of text or a table."""
+    from mtkit.workers.dist_env import DistEnv
+
     lines, files = spec.lines, spec.files
     given = {
         "--format": lines.output_format is not None,
@@ -101,6 +103,7 @@ def _refuse_options_of_lines(spec: "TranslationSpec", run: "RunOptions") -> None
         "--resume": bool(run.resume),
         "--processes": (run.n_processes or 1) > 1,
         "--chunk-lines": run.chunk_lines is not None,
+        "torchrun": DistEnv.from_environment().world_size > 1,
     }
     if names := ", ".join(name for name, is_given in given.items() if is_given):
         raise MtkitError(
