@@ -62,7 +62,7 @@ def huggingface(
 
     Examples:
         mtkit import huggingface opus-mt-ko-en ko-en
-        mtkit import huggingface nllb-200-distilled-600M nllb --src-lang ko --tgt-lang en
+        mtkit import huggingface nllb-200-distilled-600M nllb --tgt-lang en
         mtkit import huggingface Helsinki-NLP/opus-mt-ko-en ko-en --download
     """
     from mtkit.cli.common.output_guard import refuse_overwriting

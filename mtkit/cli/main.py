@@ -33,7 +33,7 @@ SUMMARIES = {
     "import": "Import models of other programs.",
     "export": "Export models for other programs.",
     "push": "Share a model: copy it to a directory, an archive or the hub.",
-    "pull": "Get a shared model, and check it.",
+    "pull": "Get a model that `mtkit push` wrote, and check it.",
     "runs": "Compare training runs: settings, seeds, steps, scores.",
     "report": "Write a page about a training run: curves, scores, samples, settings.",
     "info": "Describe a model: languages, size, tokenizer, training, scores.",

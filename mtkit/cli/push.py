@@ -48,13 +48,13 @@ def push(
         bool, typer.Option("--public", help="With --upload: make a new model public, not private")
     ] = False,
 ) -> None:
-    """Share a model: copy it to a directory, an archive or the hub, with a model card.
+    """Share a model: copy it to a directory, an archive or the hub.
 
-    Only the files of the model are copied. A manifest with their SHA-256 is checked whenever the
-    model is loaded.
+    Only the files of the model are copied, with a model card. A manifest with their SHA-256 is
+    checked whenever the model is loaded.
 
     Examples:
-        mtkit push de-en/work/run/model de-en.tar.gz --license cc-by-4.0 --scores scores.json
+        mtkit push de-en/averaged de-en.tar --license cc-by-4.0 --scores bleu.json
         mtkit push de-en/averaged me/de-en --upload
     """
     from mtkit.cli.common.output_guard import refuse_overwriting
