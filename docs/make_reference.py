@@ -33,6 +33,7 @@ COMMANDS = (
     "import marian",
     "export ctranslate2",
     "export huggingface",
+    "export marian",
     "push",
     "pull",
     "runs",

@@ -143,8 +143,10 @@ def test_from_two_files_to_a_score(mtkit, folder):
         "--json",
     )
     assert (of_file.status, of_model.status) == (0, 0)
-    scores = json.loads(of_file.out)
-    assert json.loads(of_model.out) == scores
+    scores, scores_of_model = json.loads(of_file.out), json.loads(of_model.out)
+    assert scores.pop("inputs")["translations"] == "out.en"
+    assert scores_of_model.pop("inputs")["models"][0]["path"] == "run/averaged"
+    assert scores_of_model == scores
     assert scores["n_segments"] == 22
     assert "nrefs:1" in scores["bleu"]["signature"]
     for_people = mtkit("evaluate", "out.en", "-r", "validation.en")

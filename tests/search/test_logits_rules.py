@@ -1,5 +1,6 @@
 """Rules against enumeration: a beam of full width finds the best of all allowed sequences."""
 
+import itertools
 import math
 
 import pytest
@@ -147,8 +148,14 @@ def test_hidden_tokens_do_not_count(table, prefix, min_length):
         settings,
         [Constraints(prefix_ids=tuple(prefix), n_hidden=n_hidden)],
     )
+    # Their probabilities do not count either.
+    log_probs = {
+        history: table[history] if len(history) >= n_hidden else [0.0] * VOCAB_SIZE
+        for length in range(MAX_LENGTH)
+        for history in itertools.product(range(2, VOCAB_SIZE), repeat=length)
+    }
     expected = enumerate_best(
-        table,
+        log_probs,
         VOCAB_SIZE,
         MAX_LENGTH,
         settings,
