@@ -27,8 +27,9 @@ import numpy as np
 from sentencepiece import SentencePieceProcessor
 
 from mtkit.config.recipe import Recipe
+from mtkit.corpus.clean.pair_cleaner import PairCleaner
 from mtkit.corpus.clean.pair_rules import length_problems
-from mtkit.corpus.store.encode_chunk import ChunkEncoder
+from mtkit.corpus.store.encode_chunk import ChunkEncoder, CorpusRules
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.store.shards import PART_SIZE, EncodedPairs, PartFiles, PartId
 from mtkit.corpus.store.store_builder import CHUNK_SIZE
@@ -56,13 +57,15 @@ def tokenize(
 ) -> None:
     """Our tokenizing, as worker processes do it, here in one process with threads."""
     preparer = ChunkEncoder(tokenizer, recipe.preprocess, "keep", (), n_threads)
+    cleaner = PairCleaner(recipe.clean, recipe.data.src_lang, recipe.data.tgt_lang)
+    rules = CorpusRules(cleaner, tags=(), tag_ids=())
     parts = PartFiles(folder, (tokenizer.src.vocab_size, tokenizer.tgt.vocab_size))
     src, tgt = texts
     for number, begin in enumerate(range(0, len(src), PART_SIZE)):
         prepared: list[EncodedPairs] = []
         for first in range(begin, min(begin + PART_SIZE, len(src)), CHUNK_SIZE):
             pairs = preparer.encode(
-                src[first : first + CHUNK_SIZE], tgt[first : first + CHUNK_SIZE], ()
+                src[first : first + CHUNK_SIZE], tgt[first : first + CHUNK_SIZE], rules
             )
             problems = length_problems(pairs.src.lengths, pairs.tgt.lengths, recipe.preprocess)
             is_kept = np.ones(len(pairs), np.bool_)
