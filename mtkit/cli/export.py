@@ -19,6 +19,18 @@ _SearchOptions = Annotated[
     ),
 ]
 """Search settings that CTranslate2 has too."""
+_ModelArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL", help="Model directory, as written by `mtkit train` or `mtkit average`"
+    ),
+]
+_OutArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="OUT", help="Directory to write; an existing exported model is replaced"
+    ),
+]
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, add_completion=False)
 
@@ -93,18 +105,8 @@ def ctranslate2(options: ExportOptions, search: _SearchOptions) -> None:
 
 @app.command("huggingface", cls=Command)
 def huggingface(
-    model_dir: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL", help="Model directory, as written by `mtkit train` or `mtkit average`"
-        ),
-    ],
-    out_dir: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUT", help="Directory to write; an existing exported model is replaced"
-        ),
-    ],
+    model_dir: _ModelArgument,
+    out_dir: _OutArgument,
     verify_path: Annotated[
         Path | None,
         typer.Option(
@@ -144,18 +146,8 @@ def huggingface(
 
 @app.command("marian", cls=Command)
 def marian(
-    model_dir: Annotated[
-        Path,
-        typer.Argument(
-            metavar="MODEL", help="Model directory, as written by `mtkit train` or `mtkit average`"
-        ),
-    ],
-    out_dir: Annotated[
-        Path,
-        typer.Argument(
-            metavar="OUT", help="Directory to write; an existing exported model is replaced"
-        ),
-    ],
+    model_dir: _ModelArgument,
+    out_dir: _OutArgument,
 ) -> None:
     """Write a model for Marian: post-norm, with sinusoidal_t2t positions.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.common.help_pages import Command, Group
+from mtkit.cli.common.hub_options import DownloadOption, RevisionOption
 
 if TYPE_CHECKING:
     from mtkit.checkpoint.model_dir import TrainedModel
@@ -40,13 +41,8 @@ def huggingface(
         str | None,
         typer.Option(help="Target language", show_default="that of tokenizer_config.json"),
     ] = None,
-    download: Annotated[
-        bool, typer.Option("--download", help="Download the model from the Hugging Face hub")
-    ] = False,
-    revision: Annotated[
-        str | None,
-        typer.Option(help="With --download: branch, tag or commit", show_default="main"),
-    ] = None,
+    download: DownloadOption = False,
+    revision: RevisionOption = None,
     allow_pickle: Annotated[
         bool,
         typer.Option(

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mtkit.cli.common.hub_options import DownloadOption, RevisionOption
+
 
 def pull(
     source: Annotated[
@@ -15,13 +17,8 @@ def pull(
         ),
     ],
     out_dir: Annotated[Path, typer.Argument(metavar="OUT", help="Model directory to write")],
-    download: Annotated[
-        bool, typer.Option("--download", help="Download the model from the Hugging Face hub")
-    ] = False,
-    revision: Annotated[
-        str | None,
-        typer.Option(help="With --download: branch, tag or commit", show_default="main"),
-    ] = None,
+    download: DownloadOption = False,
+    revision: RevisionOption = None,
 ) -> None:
     """Get a model that `mtkit push` wrote, and check it.
 
