@@ -3,41 +3,65 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from mtkit.documents.html import HtmlDocument
-from mtkit.documents.segment import Document
-from mtkit.documents.subtitles import SubtitleDocument
-from mtkit.documents.text import TextDocument
 from mtkit.errors import MtkitError
+
+if TYPE_CHECKING:
+    from mtkit.documents.segment import Document
 
 
 class Format(NamedTuple):
     """A format of documents."""
 
-    parse: Callable[[str], Document]
+    parse: Callable[[str], "Document"]
     suffixes: tuple[str, ...]
     start: re.Pattern[str]
     """Matches the beginning of a document in this format."""
 
 
+# The parsers are imported when they are needed: plain text asks for its format, too.
+def _parse_srt(text: str) -> "Document":
+    from mtkit.documents.subtitles import SubtitleDocument
+
+    return SubtitleDocument.parse(text, is_vtt=False)
+
+
+def _parse_vtt(text: str) -> "Document":
+    from mtkit.documents.subtitles import SubtitleDocument
+
+    return SubtitleDocument.parse(text, is_vtt=True)
+
+
+def _parse_html(text: str) -> "Document":
+    from mtkit.documents.html import HtmlDocument
+
+    return HtmlDocument.parse(text)
+
+
+def _parse_text(text: str) -> "Document":
+    from mtkit.documents.text import TextDocument
+
+    return TextDocument.parse(text)
+
+
 FORMATS: dict[str, Format] = {
     "srt": Format(
-        lambda text: SubtitleDocument.parse(text, is_vtt=False),
+        _parse_srt,
         (".srt",),
         re.compile(r"\s*\d+\s*[\r\n]+\s*\d\d?:\d\d:\d\d[,.]\d{1,3}\s*-->"),
     ),
     "vtt": Format(
-        lambda text: SubtitleDocument.parse(text, is_vtt=True),
+        _parse_vtt,
         (".vtt",),
         re.compile(r"WEBVTT(?:\s|$)"),
     ),
     "html": Format(
-        HtmlDocument.parse,
+        _parse_html,
         (".html", ".htm", ".xhtml"),
         re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html)\b", re.I),
     ),
-    "text": Format(TextDocument.parse, (".txt", ".text"), re.compile("")),
+    "text": Format(_parse_text, (".txt", ".text"), re.compile("")),
 }
 _START_CHARS = 4_096
 
