@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
 from mtkit.checkpoint.weights import save_tensors
-from mtkit.errors import MtkitError
+from mtkit.interop.export_dir import refuse_foreign_export
 from mtkit.interop.huggingface.card import model_card
 from mtkit.interop.huggingface.files import (
     CONFIG_NAME,
@@ -132,17 +132,7 @@ def _write(directory: Path, trained: TrainedModel) -> None:
 
 
 def _refuse_foreign_dir(path: Path) -> None:
-    if not path.is_dir():
-        return
-    names = {entry.name for entry in path.iterdir()}
-    foreign = sorted(names - {*MODEL_FILES, CARD_NAME})
-    is_ours = not names or (
-        CONFIG_NAME in names and "exported_by" in read_object(path / CONFIG_NAME)
-    )
-    if foreign or not is_ours:
-        problem = (
-            f"contains {foreign[0]}, which is not part of an exported model"
-            if foreign
-            else "contains a model that mtkit did not export"
-        )
-        raise MtkitError(f"`{path}`: {problem}, and is not replaced", "name another directory")
+    def is_export(names: set[str]) -> bool:
+        return CONFIG_NAME in names and "exported_by" in read_object(path / CONFIG_NAME)
+
+    refuse_foreign_export(path, (*MODEL_FILES, CARD_NAME), is_export)

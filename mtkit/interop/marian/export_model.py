@@ -11,7 +11,7 @@ import numpy as np
 
 from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
 from mtkit.config.model import ModelConfig
-from mtkit.errors import MtkitError
+from mtkit.interop.export_dir import refuse_foreign_export
 from mtkit.interop.marian.export_weights import foreign_arrays, has_unused_padding
 from mtkit.interop.marian.names import MODEL_YML
 from mtkit.interop.marian.package import DECODER_NAME
@@ -212,18 +212,11 @@ def _write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _refuse_foreign_dir(path: Path) -> None:
-    if not path.is_dir():
-        return
-    names = {entry.name for entry in path.iterdir()}
-    foreign = sorted(names - {WEIGHTS_NAME, DECODER_NAME, _JOINT_NAME, _SRC_NAME, _TGT_NAME})
-    is_ours = not names
-    if DECODER_NAME in names and not foreign:
+    def is_export(names: set[str]) -> bool:
+        if DECODER_NAME not in names:
+            return False
         with (path / DECODER_NAME).open("rb") as stream:
-            is_ours = stream.read(len(_MARK)) == _MARK.encode()
-    if foreign or not is_ours:
-        problem = (
-            f"contains {foreign[0]}, which is not part of an exported model"
-            if foreign
-            else "contains a model that mtkit did not export"
-        )
-        raise MtkitError(f"`{path}`: {problem}, and is not replaced", "name another directory")
+            return stream.read(len(_MARK)) == _MARK.encode()
+
+    known = (WEIGHTS_NAME, DECODER_NAME, _JOINT_NAME, _SRC_NAME, _TGT_NAME)
+    refuse_foreign_export(path, known, is_export)
