@@ -8,38 +8,40 @@ from typing import TYPE_CHECKING, NamedTuple
 from mtkit.errors import MtkitError
 
 if TYPE_CHECKING:
-    from mtkit.documents.segment import Document
+    from mtkit.documents.segment import Document, ReadOptions
 
 
 class Format(NamedTuple):
     """A format of documents."""
 
-    parse: Callable[[str], "Document"]
+    parse: Callable[[str, "ReadOptions"], "Document"]
     suffixes: tuple[str, ...]
     start: re.Pattern[str]
     """Matches the beginning of a document in this format."""
+    declares_encoding: bool = False
+    """Whether a document may name its encoding, as HTML and XML do."""
 
 
 # The parsers are imported when they are needed: plain text asks for its format, too.
-def _parse_srt(text: str) -> "Document":
+def _parse_srt(text: str, options: "ReadOptions") -> "Document":
     from mtkit.documents.subtitles import SubtitleDocument
 
     return SubtitleDocument.parse(text, is_vtt=False)
 
 
-def _parse_vtt(text: str) -> "Document":
+def _parse_vtt(text: str, options: "ReadOptions") -> "Document":
     from mtkit.documents.subtitles import SubtitleDocument
 
     return SubtitleDocument.parse(text, is_vtt=True)
 
 
-def _parse_html(text: str) -> "Document":
+def _parse_html(text: str, options: "ReadOptions") -> "Document":
     from mtkit.documents.html import HtmlDocument
 
     return HtmlDocument.parse(text)
 
 
-def _parse_text(text: str) -> "Document":
+def _parse_text(text: str, options: "ReadOptions") -> "Document":
     from mtkit.documents.text import TextDocument
 
     return TextDocument.parse(text)
@@ -60,6 +62,7 @@ FORMATS: dict[str, Format] = {
         _parse_html,
         (".html", ".htm", ".xhtml"),
         re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html)\b", re.I),
+        declares_encoding=True,
     ),
     "text": Format(_parse_text, (".txt", ".text"), re.compile("")),
 }

@@ -54,6 +54,17 @@ class Segment:
     """Whether the slice is within markup, which may itself be a code of another segment."""
 
 
+class ReadOptions(NamedTuple):
+    """Options of the formats, for documents in which not all text has to be translated."""
+
+    src_lang: str = ""
+    """Language code of the document."""
+    tgt_lang: str = ""
+    """Language code of the translation."""
+    fields: tuple[str, ...] = ()
+    """Names of the keys or columns to translate; all if empty."""
+
+
 class Edit(NamedTuple):
     """Replacement of a slice of the document."""
 

@@ -8,7 +8,7 @@ from mtkit.documents.encoding import read_document
 from mtkit.documents.formats import FORMATS, choose_format, format_by_name
 from mtkit.documents.protect import Protector
 from mtkit.documents.report import MAX_LISTED, DocumentReport, FlaggedSegment
-from mtkit.documents.segment import Document, Translated
+from mtkit.documents.segment import Document, ReadOptions, Translated
 from mtkit.documents.translate_segments import (
     Outcome,
     Settings,
@@ -31,6 +31,7 @@ def translate_document(
     tgt_lang: str = "",
     masks: Sequence[str] = (),
     protect: Sequence[str] = (),
+    fields: Sequence[str] = (),
 ) -> DocumentReport:
     """Translate a document. All but its text stays as it is, byte for byte.
 
@@ -46,6 +47,8 @@ def translate_document(
         masks: Symbols that the model is known to copy, such as `<ph1>`, to take the place of
             placeholders; by default, the model sees the placeholders themselves.
         protect: Regular expressions of further text that must be copied, see `Protector`.
+        fields: Names of the keys or columns to translate, in a format that has them; by default,
+            all.
     Returns:
         Counts, fall-backs and flags.
     Raises:
@@ -60,10 +63,12 @@ def translate_document(
     _refuse_compression(path, output)
     settings = Settings(src_lang, tgt_lang, tuple(masks), Protector(protect))
     stamp = file_stamp(path)
-    is_html = (format or format_by_name(path) or "html") == "html"
-    text, encoding = read_document(path, is_html=is_html)
+    guessed = FORMATS.get(format or format_by_name(path) or "html")
+    text, encoding = read_document(
+        path, declares_encoding=guessed is not None and guessed.declares_encoding
+    )
     name = choose_format(path, text[:10_000], format)
-    document = FORMATS[name].parse(text)
+    document = FORMATS[name].parse(text, ReadOptions(src_lang, tgt_lang, tuple(fields)))
     if not document.segments:
         raise MtkitError(
             f"`{path}`: has no text to translate, read as {name}", "check the file, or its format"
