@@ -65,7 +65,7 @@ class Encoding(NamedTuple):
 def read_document(path: Path, *, declares_encoding: bool) -> tuple[str, Encoding]:
     """Read a document.
 
-    A byte order mark decides its encoding, then a declaration in HTML or XML; otherwise it is UTF-8.
+    A byte order mark decides its encoding, then a declaration in HTML or XML; the default is UTF-8.
 
     Raises:
         MtkitError: The file cannot be read, is too large, is not text, or has invalid bytes.
@@ -73,7 +73,9 @@ def read_document(path: Path, *, declares_encoding: bool) -> tuple[str, Encoding
     data = read_bytes(path)
     refuse_document(data[:512], str(path))
     mark = next((mark for mark in _BYTE_ORDER_MARKS if data.startswith(mark)), b"")
-    declared = _DECLARED.search(data[:_DECLARATION_BYTES]) if declares_encoding and not mark else None
+    declared = (
+        _DECLARED.search(data[:_DECLARATION_BYTES]) if declares_encoding and not mark else None
+    )
     label = next(filter(None, declared.groups()), b"utf-8").decode() if declared else "utf-8"
     name = _BYTE_ORDER_MARKS.get(mark) or _WEB_NAMES.get(label.lower(), label)
     data = data.removeprefix(mark)
