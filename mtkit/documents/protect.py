@@ -61,7 +61,8 @@ class Protector:
         spans = _merged([(one.begin, one.end) for one in given], self.spans(text))
         by_begin = {one.begin: one for one in given}
         return tuple(
-            by_begin.get(begin) or Protected(begin, end, text[begin:end]) for begin, end in spans
+            by_begin.get(begin) or Protected(begin, end, text[begin:end], is_text=True)
+            for begin, end in spans
         )
 
 

@@ -1,8 +1,9 @@
 """The inner form of every document: its text, and the segments of it that are translated."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 
@@ -29,6 +30,8 @@ class Protected(NamedTuple):
     """Character after the last one."""
     markup: str
     """Text that is written to the document."""
+    is_text: bool = False
+    """Whether it is plain text, to be escaped, such as a URL that was found in the text."""
 
 
 Piece = str | Code | Protected
@@ -116,8 +119,16 @@ class Document:
         if isinstance(piece, str):
             return self.escape(piece, segment)
         if isinstance(piece, Protected):
-            return piece.markup
+            return self.escape(piece.markup, segment) if piece.is_text else piece.markup
         return apply_edits(self.text, inner, piece.begin, piece.end)
+
+    def line(self, segment: Segment) -> int:
+        """Return the line of the document where a segment begins, from 1."""
+        return bisect_right(self._line_ends, segment.begin) + 1
+
+    @cached_property
+    def _line_ends(self) -> list[int]:
+        return [index for index, char in enumerate(self.text) if char == "\n"]
 
     def write(self, translated: Sequence[Translated]) -> str:
         """Return the text of the document with translated segments; all else is unchanged."""

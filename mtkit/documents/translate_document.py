@@ -1,6 +1,5 @@
 """Translate a document: read it, translate its segments, patch the original, write it whole."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -93,14 +92,12 @@ def _report(
 ) -> DocumentReport:
     report.n_segments = len(outcomes)
     report.fallbacks.update(document.remarks)
-    line_ends = [index for index, char in enumerate(document.text) if char == "\n"]
     for segment, pieces, fallbacks, flags in outcomes:
         report.n_changed += pieces is not None
         report.fallbacks.update(fallbacks)
         report.flags.update(flags)
         if (fallbacks or flags) and len(report.listed) < MAX_LISTED:
-            line = bisect_right(line_ends, segment.begin) + 1
-            translation = Outcome(segment, pieces).text
+            line, translation = document.line(segment), Outcome(segment, pieces).text
             report.listed.append(FlaggedSegment(line, segment.text, translation, fallbacks, flags))
     return report
 

@@ -170,3 +170,10 @@ def test_hostile_pages(tmp_path, name):
     for translate in (identity, reversed_words):
         result = translated_or_refused(tmp_path, "a.html", page, translate)
         assert translate is not identity or result in (page.encode(), b"")
+
+
+def test_a_placeholder_found_in_text_is_escaped_as_text(tmp_path):
+    page = "<p>see http://x.org/?a=1&amp;b=2 or {a&lt;b}</p>"
+    assert translated(tmp_path, "a.html", page, careful)[0].decode() == (
+        "<p>SEE http://x.org/?a=1&amp;b=2 OR {a&lt;b}</p>"
+    )

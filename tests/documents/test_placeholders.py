@@ -95,7 +95,7 @@ def outcome(text, translate, **options):
 
 def test_a_copied_placeholder_needs_no_fall_back():
     one = outcome("Hello {name}!", lambda texts: ["Hallo {name}!"])
-    assert one.pieces == ("Hallo ", Protected(6, 12, "{name}"), "!")
+    assert one.pieces == ("Hallo ", Protected(6, 12, "{name}", is_text=True), "!")
     assert one.fallbacks == ()
 
 

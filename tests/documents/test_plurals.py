@@ -33,7 +33,7 @@ def test_categories_are_those_of_cldr(language):
 
 
 def test_every_form_is_used_in_the_order_of_the_formula():
-    for language in LANGUAGES + ["he", "is", "mk", "mt", "cy", "fil"]:
+    for language in [*LANGUAGES, "he", "is", "mk", "mt", "cy", "fil"]:
         rule = plural_rule(language)
         assert rule is not None
         index = gettext.c2py(rule.formula)
