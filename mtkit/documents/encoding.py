@@ -7,7 +7,6 @@ from typing import NamedTuple
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import os_error_reason, permission_hint
 from mtkit.io.encodings import conversion_hint
-from mtkit.io.file_type import refuse_document
 
 MAX_BYTES = 1 << 28
 """Maximum size of a document, which is held in memory: 256 MiB."""
@@ -42,13 +41,13 @@ class Encoding(NamedTuple):
     mark: bytes = b""
     """Byte order mark."""
 
-    def encode(self, text: str, errors: str, path: Path) -> bytes:
+    def encode(self, text: str, errors: str, name: str) -> bytes:
         """Return the bytes of a text.
 
         Args:
             text: Text of a document.
             errors: Treatment of characters that the encoding lacks, as in `str.encode`.
-            path: The document, for errors.
+            name: Name of the document in errors.
         Raises:
             MtkitError: The encoding lacks a character.
         """
@@ -57,48 +56,53 @@ class Encoding(NamedTuple):
         except UnicodeEncodeError as exc:
             char = text[exc.start]
             raise MtkitError(
-                f"`{path}`: the translation contains {char!r}, which {self.name} cannot represent",
+                f"`{name}`: the translation contains {char!r}, which {self.name} cannot represent",
                 "convert the document to UTF-8 first, with `iconv -t UTF-8`",
             ) from exc
 
 
-def read_document(path: Path, *, declares_encoding: bool) -> tuple[str, Encoding]:
-    """Read a document.
+UTF_8 = Encoding("utf-8")
 
-    A byte order mark decides its encoding, then a declaration in HTML or XML; the default is UTF-8.
 
+def decode(data: bytes, name: str, *, declares_encoding: bool) -> tuple[str, Encoding]:
+    """Return the text of a document, and its encoding.
+
+    A byte order mark decides the encoding, then a declaration in HTML or XML; the default is UTF-8.
+
+    Args:
+        data: Bytes of the document.
+        name: Name of the document in errors.
+        declares_encoding: Whether it may have a declaration.
     Raises:
-        MtkitError: The file cannot be read, is too large, is not text, or has invalid bytes.
+        MtkitError: The bytes are not valid.
     """
-    data = read_bytes(path)
-    refuse_document(data[:512], str(path))
     mark = next((mark for mark in _BYTE_ORDER_MARKS if data.startswith(mark)), b"")
     declared = (
         _DECLARED.search(data[:_DECLARATION_BYTES]) if declares_encoding and not mark else None
     )
     label = next(filter(None, declared.groups()), b"utf-8").decode() if declared else "utf-8"
-    name = _BYTE_ORDER_MARKS.get(mark) or _WEB_NAMES.get(label.lower(), label)
+    codec = _BYTE_ORDER_MARKS.get(mark) or _WEB_NAMES.get(label.lower(), label)
     data = data.removeprefix(mark)
     try:
-        text = data.decode(name)
+        text = data.decode(codec)
     except LookupError as exc:
         raise MtkitError(
-            f"`{path}`: declares the unknown encoding {label}", "convert it to UTF-8 first"
+            f"`{name}`: declares the unknown encoding {label}", "convert it to UTF-8 first"
         ) from exc
     except (UnicodeError, ValueError) as exc:
-        raise _invalid(path, data, name, exc) from exc
-    if not _is_lossless(text, name, data):
+        raise _invalid(name, data, codec, exc) from exc
+    if not _is_lossless(text, codec, data):
         raise MtkitError(
-            f"`{path}`: its bytes are not the only way to write its text in {name}, so that it "
+            f"`{name}`: its bytes are not the only way to write its text in {codec}, so that it "
             "cannot be kept byte for byte",
             "convert it to UTF-8 first",
         )
-    return text, Encoding(name, mark)
+    return text, Encoding(codec, mark)
 
 
-def _is_lossless(text: str, name: str, data: bytes) -> bool:
+def _is_lossless(text: str, codec: str, data: bytes) -> bool:
     try:
-        return text.encode(name) == data
+        return text.encode(codec) == data
     except UnicodeError:
         return False
 
@@ -122,12 +126,12 @@ def read_bytes(path: Path) -> bytes:
         raise MtkitError(f"`{path}`: cannot be read: {os_error_reason(exc)}", hint) from exc
 
 
-def _invalid(path: Path, data: bytes, name: str, exc: ValueError) -> MtkitError:
+def _invalid(name: str, data: bytes, codec: str, exc: ValueError) -> MtkitError:
     start = exc.start if isinstance(exc, UnicodeDecodeError) else 0
     line = data.count(b"\n", 0, start) + 1
-    hint = conversion_hint(data[: 1 << 26], str(path)) if name == "utf-8" else "check the encoding"
+    hint = conversion_hint(data[: 1 << 26], name) if codec == "utf-8" else "check the encoding"
     return MtkitError(
-        f"`{path}`: line {line:,} is not valid {name}: byte 0x{data[start]:02x} at byte "
+        f"`{name}`: line {line:,} is not valid {codec}: byte 0x{data[start]:02x} at byte "
         f"{start + 1:,} of the file",
         hint,
     )

@@ -9,10 +9,11 @@ from mtkit.errors import MtkitError
 
 if TYPE_CHECKING:
     from mtkit.documents.segment import Document, ReadOptions
+    from mtkit.io.zip_archive import ZipArchive
 
 
 class Format(NamedTuple):
-    """A format of documents."""
+    """A format of documents, which are texts."""
 
     parse: Callable[[str, "ReadOptions"], "Document"]
     suffixes: tuple[str, ...]
@@ -20,6 +21,15 @@ class Format(NamedTuple):
     """Matches the beginning of a document in this format."""
     declares_encoding: bool = False
     """Whether a document may name its encoding, as HTML and XML do."""
+
+
+class PackageFormat(NamedTuple):
+    """A format of documents, which are ZIP archives with XML in them."""
+
+    unpack: Callable[["ZipArchive", "ReadOptions"], "Document"]
+    suffixes: tuple[str, ...]
+    main_types: tuple[str, ...]
+    """Beginnings of the media type of a document in this format, without `application/`."""
 
 
 # The parsers are imported when they are needed: plain text asks for its format, too.
@@ -47,7 +57,7 @@ def _parse_text(text: str, options: "ReadOptions") -> "Document":
     return TextDocument.parse(text)
 
 
-FORMATS: dict[str, Format] = {
+FORMATS: dict[str, Format | PackageFormat] = {
     "srt": Format(
         _parse_srt,
         (".srt",),
@@ -75,30 +85,52 @@ def format_by_name(path: Path) -> str | None:
     return next((name for name, one in FORMATS.items() if suffix in one.suffixes), None)
 
 
-def choose_format(path: Path, start: str, name: str | None = None) -> str:
-    """Return the format of a document.
+def checked_format(name: str) -> str:
+    """Return the name of a format.
+
+    Raises:
+        MtkitError: There is no such format.
+    """
+    if name not in FORMATS:
+        raise MtkitError(
+            f"`{name}` is not a format of documents", f"the formats are {', '.join(FORMATS)}"
+        )
+    return name
+
+
+def format_by_start(path: Path, start: str) -> str:
+    """Return the format of a document that is a text.
 
     Args:
-        path: The document.
+        path: The document, for errors.
         start: Beginning of its text.
-        name: The format, if it is known.
     Raises:
-        MtkitError: There is no such format, or the document is in none of them.
+        MtkitError: It is in no known format.
     """
-    known = ", ".join(FORMATS)
-    if name is not None:
-        if name not in FORMATS:
-            raise MtkitError(f"`{name}` is not a format of documents", f"the formats are {known}")
-        return name
-    if by_name := format_by_name(path):
-        return by_name
     start = start[:_START_CHARS].removeprefix("\ufeff")
-    by_content = next(
-        (name for name, one in FORMATS.items() if name != "text" and one.start.match(start)), None
+    for name, one in FORMATS.items():
+        if isinstance(one, Format) and name != "text" and one.start.match(start):
+            return name
+    raise _unknown(path)
+
+
+def format_by_type(path: Path, media_type: str) -> str:
+    """Return the format of a document that is a ZIP archive.
+
+    Args:
+        path: The document, for errors.
+        media_type: Media type of the package, without `application/`.
+    Raises:
+        MtkitError: It is in no known format.
+    """
+    for name, one in FORMATS.items():
+        if isinstance(one, PackageFormat) and media_type.startswith(one.main_types):
+            return name
+    raise _unknown(path)
+
+
+def _unknown(path: Path) -> MtkitError:
+    return MtkitError(
+        f"`{path}`: neither its name nor its content is that of a known format",
+        f"name the format: {', '.join(FORMATS)}",
     )
-    if by_content is None:
-        raise MtkitError(
-            f"`{path}`: neither its name nor its content is that of a known format",
-            f"name the format: {known}",
-        )
-    return by_content

@@ -11,12 +11,18 @@ MAX_LISTED = 1_000
 class FlaggedSegment(NamedTuple):
     """A segment that needed a fall-back or that the translate function flagged."""
 
+    part: str | None
+    """Member of a package that it is in; None for a document of one file."""
     line: int
-    """Line of the document where it begins, from 1."""
+    """Line of the document, or of the part, where it begins, from 1."""
     source: str
     translation: str
     fallbacks: tuple[str, ...]
     flags: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that it has."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 @dataclass
@@ -44,7 +50,7 @@ class DocumentReport:
             "changed": self.n_changed,
             "fallbacks": dict(self.fallbacks),
             "flags": dict(self.flags),
-            "flagged_segments": [one._asdict() for one in self.listed],
+            "flagged_segments": [one.to_dict() for one in self.listed],
         }
 
     def __str__(self) -> str:

@@ -1,10 +1,12 @@
 """The inner form of every document: its text, and the segments of it that are translated."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
+
+from mtkit.documents.encoding import UTF_8, Encoding
 
 
 class Code(NamedTuple):
@@ -54,7 +56,9 @@ class Segment:
     parts: tuple["Segment", ...] = ()
     """Segments that this one was joined from, such as cues; none if it is not joined."""
     is_attribute: bool = False
-    """Whether the slice is within markup, which may itself be a code of another segment."""
+    """Whether the slice is the value of an attribute."""
+    part: int = 0
+    """Index of the part that the slice is in, if the document is a package."""
 
 
 class ReadOptions(NamedTuple):
@@ -85,12 +89,20 @@ class Translated(NamedTuple):
 
 @dataclass
 class Document:
-    """A document that was read. The subclass for each format knows how to write into it."""
+    """A document that was read. The subclass for each format knows how to write into it.
+
+    The slice of a segment may be within a code of another one: a text box within a paragraph, or
+    the attribute of a tag.
+    """
 
     text: str
     segments: list[Segment] = field(default_factory=list)
     remarks: dict[str, int] = field(default_factory=dict)
     """Number of times that something unusual was found while reading, by description."""
+    marks: list[Edit] = field(default_factory=list)
+    """Changes of markup that go with a translation, such as its language. Each replaces a tag, or a
+    part of one, and none is within the slice of a segment without being within a code of it."""
+    encoding: Encoding = UTF_8
 
     encoding_errors = "strict"
     """Treatment of characters that the encoding of the document lacks, as in `str.encode`."""
@@ -102,6 +114,18 @@ class Document:
     def fits(self, translated: Translated) -> bool:
         """Return whether a translation can be written; otherwise the parts are translated."""
         return True
+
+    def part_name(self, segment: Segment) -> str | None:
+        """Return the name of the part of a package that a segment is in; None for one file."""
+        return None
+
+    def line(self, segment: Segment) -> int:
+        """Return the line of the document, or of its part, where a segment begins, from 1."""
+        return bisect_right(self._line_ends, segment.begin) + 1
+
+    @cached_property
+    def _line_ends(self) -> list[int]:
+        return [index for index, char in enumerate(self.text) if char == "\n"]
 
     def edits(self, translated: Translated, inner: Sequence[Edit]) -> list[Edit]:
         """Return the changes that write a translation.
@@ -122,34 +146,47 @@ class Document:
             return self.escape(piece.markup, segment) if piece.is_text else piece.markup
         return apply_edits(self.text, inner, piece.begin, piece.end)
 
-    def line(self, segment: Segment) -> int:
-        """Return the line of the document where a segment begins, from 1."""
-        return bisect_right(self._line_ends, segment.begin) + 1
-
-    @cached_property
-    def _line_ends(self) -> list[int]:
-        return [index for index, char in enumerate(self.text) if char == "\n"]
-
     def write(self, translated: Sequence[Translated]) -> str:
         """Return the text of the document with translated segments; all else is unchanged."""
-        inner: list[Edit] = []
-        for one in translated:
-            if one.segment.is_attribute:
-                inner += self.edits(one, [])
-        inner.sort()
-        edits: list[Edit] = []
-        for one in translated:
-            if not one.segment.is_attribute:
-                edits += self.edits(one, inner)
-        edits.sort()
-        taken = iter(edits)
-        outer = next(taken, None)
-        for edit in inner:  # those in the slice of a segment are written with its codes
-            while outer is not None and outer.end <= edit.begin:
-                outer = next(taken, None)
-            if outer is None or edit.end <= outer.begin:
-                edits.append(edit)
-        return apply_edits(self.text, sorted(edits), 0, len(self.text))
+        edits = sorted(self.marks)
+        for level in _innermost_first(translated):
+            new = (edit for one in level for edit in self.edits(one, edits))
+            edits = _outermost([*edits, *new])
+        return apply_edits(self.text, edits, 0, len(self.text))
+
+    def encode(self, translated: Sequence[Translated], name: str) -> bytes:
+        """Return the bytes of the document with translated segments.
+
+        Args:
+            translated: The segments that change.
+            name: Name of the document in errors.
+        Raises:
+            MtkitError: The encoding lacks a character.
+        """
+        return self.encoding.encode(self.write(translated), self.encoding_errors, name)
+
+
+def _innermost_first(translated: Sequence[Translated]) -> list[list[Translated]]:
+    """Divide segments into levels, so that those within the slice of others precede them."""
+    levels: list[list[Translated]] = []
+    ends: list[int] = []
+    for one in sorted(translated, key=lambda one: (one.segment.begin, -one.segment.end)):
+        while ends and ends[-1] <= one.segment.begin:
+            ends.pop()
+        if len(ends) == len(levels):
+            levels.append([])
+        levels[len(ends)].append(one)
+        ends.append(one.segment.end)
+    return levels[::-1]
+
+
+def _outermost(edits: Iterable[Edit]) -> list[Edit]:
+    """Return sorted edits without those within the slice of another one, which contains them."""
+    kept: list[Edit] = []
+    for edit in sorted(edits, key=lambda edit: (edit.begin, -edit.end)):
+        if not kept or edit.begin >= kept[-1].end:
+            kept.append(edit)
+    return kept
 
 
 def apply_edits(text: str, edits: Sequence[Edit], begin: int, end: int) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtkit.documents.encoding import read_document
-from mtkit.documents.formats import FORMATS, choose_format, format_by_name
 from mtkit.documents.protect import Protector
+from mtkit.documents.read_document import read_document
 from mtkit.documents.report import MAX_LISTED, DocumentReport, FlaggedSegment
 from mtkit.documents.segment import Document, ReadOptions, Translated
 from mtkit.documents.translate_segments import (
@@ -62,12 +61,7 @@ def translate_document(
     _refuse_compression(path, output)
     settings = Settings(src_lang, tgt_lang, tuple(masks), Protector(protect))
     stamp = file_stamp(path)
-    guessed = FORMATS.get(format or format_by_name(path) or "html")
-    text, encoding = read_document(
-        path, declares_encoding=guessed is not None and guessed.declares_encoding
-    )
-    name = choose_format(path, text[:10_000], format)
-    document = FORMATS[name].parse(text, ReadOptions(src_lang, tgt_lang, tuple(fields)))
+    name, document = read_document(path, format, ReadOptions(src_lang, tgt_lang, tuple(fields)))
     if not document.segments:
         raise MtkitError(
             f"`{path}`: has no text to translate, read as {name}", "check the file, or its format"
@@ -78,13 +72,12 @@ def translate_document(
         for outcome in outcomes
         if outcome.pieces is not None
     ]
-    written = document.write(changed)
-    data = encoding.encode(written, document.encoding_errors, path)
+    data = document.encode(changed, str(path))
     if file_stamp(path) != stamp:
         raise changed_while_read(path)
     with atomic_write(output) as stream:
         stream.write(data)
-    return _report(document, outcomes, DocumentReport(name, encoding.name))
+    return _report(document, outcomes, DocumentReport(name, document.encoding.name))
 
 
 def _report(
@@ -97,8 +90,16 @@ def _report(
         report.fallbacks.update(fallbacks)
         report.flags.update(flags)
         if (fallbacks or flags) and len(report.listed) < MAX_LISTED:
-            line, translation = document.line(segment), Outcome(segment, pieces).text
-            report.listed.append(FlaggedSegment(line, segment.text, translation, fallbacks, flags))
+            report.listed.append(
+                FlaggedSegment(
+                    document.part_name(segment),
+                    document.line(segment),
+                    segment.text,
+                    Outcome(segment, pieces).text,
+                    fallbacks,
+                    flags,
+                )
+            )
     return report
 
 

@@ -27,12 +27,14 @@ _SAVE_AS_TEXT = "save it as plain text in UTF-8, one sentence per line"
 _SAVE_AS_CSV = "save it as CSV in UTF-8"
 _UNPACK = "unpack it, and give the files in it"
 _OLD_OFFICE = "a document of an old Microsoft Office (.doc, .xls or .ppt)"
+OLD_OFFICE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""First bytes of documents of Microsoft Office until 2003, and of encrypted ones since."""
 _DECOMPRESS = "decompress it with `bunzip2`, or use gzip, xz or zstd instead"
 DOCUMENTS = {
     b"PK\x03\x04": ("a ZIP archive", _UNPACK),
     b"%PDF-": ("a PDF document", "extract its text first, for example with `pdftotext`"),
     b"{\\rtf": ("an RTF document", _SAVE_AS_TEXT),
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": (_OLD_OFFICE, _SAVE_AS_TEXT),
+    OLD_OFFICE_MARK: (_OLD_OFFICE, _SAVE_AS_TEXT),
     b"7z\xbc\xaf\x27\x1c": ("a 7z archive", _UNPACK),
     b"Rar!\x1a\x07": ("a RAR archive", _UNPACK),
     b"BZh91AY&SY": ("a bzip2 file", _DECOMPRESS),

@@ -6,7 +6,8 @@ import pytest
 
 import mtkit
 from mtkit.documents import encoding
-from mtkit.documents.formats import choose_format
+from mtkit.documents.read_document import read_document
+from mtkit.documents.segment import ReadOptions
 from mtkit.errors import MtkitError
 from tests.documents.translating import Aligned, identity, translated, upper
 
@@ -32,15 +33,16 @@ def test_lines_of_text(tmp_path, data):
     ],
 )
 def test_the_format_is_chosen_by_name_and_content(tmp_path, name, start, expected):
-    assert choose_format(tmp_path / name, start) == expected
-    assert choose_format(tmp_path / name, start, "text") == "text"
+    (tmp_path / name).write_text(f"{start}\ntext")
+    assert read_document(tmp_path / name, None, ReadOptions())[0] == expected
+    assert read_document(tmp_path / name, "text", ReadOptions())[0] == "text"
 
 
 def test_unknown_formats_are_refused(tmp_path):
     with pytest.raises(MtkitError, match="known format"):
         translated(tmp_path, "a.xyz", "Hello", identity)
-    with pytest.raises(MtkitError, match="`docx` is not a format"):
-        translated(tmp_path, "a.srt", "Hello", identity, format="docx")
+    with pytest.raises(MtkitError, match="`dotx` is not a format"):
+        translated(tmp_path, "a.srt", "Hello", identity, format="dotx")
 
 
 @pytest.mark.parametrize(

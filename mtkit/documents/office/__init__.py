@@ -1,0 +1,1 @@
+"""Documents in ZIP archives: office documents and EPUB books."""
