@@ -1,12 +1,13 @@
 """Hypotheses and their scores."""
 
-from typing import NamedTuple, TypeVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mtkit.config.search import SearchConfig
 
-Length = TypeVar("Length", int, Tensor)
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Length = TypeVar("Length", int, "Tensor")
 
 
 class Hypothesis(NamedTuple):

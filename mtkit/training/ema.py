@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from mtkit.training.distributed.parallel import copy_full
+from mtkit.training.distributed.parallel import copy_full, is_sharded
 
 
 class EmaWeights:
@@ -42,4 +41,4 @@ class EmaWeights:
 
 
 def _local_shard(tensor: Tensor) -> Tensor:
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+    return tensor.to_local() if is_sharded(tensor) else tensor

@@ -1,14 +1,16 @@
 """The optimizer, Adam or AdamW, and its learning-rate schedule."""
 
+import inspect
 import math
 
 import torch
 from torch import nn
+from torch.optim import Adam, AdamW, Optimizer
 
 from mtkit.config.training import TrainingConfig
 
 
-def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, config: TrainingConfig) -> Optimizer:
     """Return Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019).
 
     Weight decay applies to matrices only, not to norms, biases and other vectors.
@@ -19,10 +21,21 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    optimizer_class = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
+    optimizer_class = _without_compiler(Adam if config.optimizer == "adam" else AdamW)
     return optimizer_class(
         groups, lr=config.learning_rate, betas=config.adam_betas, eps=config.adam_eps, fused=True
     )
+
+
+def _without_compiler(optimizer_class: type[Adam]) -> type[Adam]:
+    """Return the class with methods that do not import torch's compiler, which takes seconds.
+
+    torch wraps them to hide them from torch.compile, which is never applied to them here.
+    """
+    names = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
+    methods = {name: inspect.unwrap(getattr(optimizer_class, name)) for name in names}
+    methods["step"] = torch.no_grad()(inspect.unwrap(optimizer_class.step))
+    return type(optimizer_class.__name__, (optimizer_class,), methods)
 
 
 def learning_rate(step: int, config: TrainingConfig) -> float:

@@ -296,15 +296,3 @@ def test_damaged_directories_are_loaded_or_refused(model_dir):
             n_refused += 1
         path.write_bytes(files[path])
     assert n_refused > 50
-
-
-def test_loading_does_not_load_a_compiler(model_dir):
-    """Which takes longer than all the rest."""
-    code = "import sys; from pathlib import Path; from mtkit.checkpoint.model_dir import load_model_dir; load_model_dir(Path(sys.argv[1]))"
-    code += "; print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code, str(model_dir)], capture_output=True, text=True, check=True
-        ).stdout
-        == "[]\n"
-    )

@@ -1,7 +1,7 @@
 """Training that is killed again and again comes to the same end as training that is left alone.
 
-Processes are forked from one that has loaded torch, with what an optimizer loads, and computed
-nothing, so that a life costs no start.
+Processes are forked from one that has loaded torch and computed nothing, so that a life costs no
+start.
 """
 
 import json
@@ -14,8 +14,6 @@ import traceback
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
-
-import torch._dynamo  # noqa: F401
 
 from mtkit.checkpoint.training_checkpoint import check_checkpoint, list_checkpoints
 from mtkit.config.recipe import Recipe

@@ -1,12 +1,18 @@
-"""The learning rate over the steps: the paper's formula, torch's schedulers, and the ends."""
+"""Updates equal to torch's; the learning rate: the formula of the paper, torch's schedulers, bounds."""
+
+import copy
+import subprocess
+import sys
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.optim import Adam, AdamW
 
+from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.config.training import TrainingConfig
-from mtkit.training.optimizer import learning_rate
+from mtkit.training.optimizer import learning_rate, make_optimizer
 
 
 @given(
@@ -22,6 +28,62 @@ def test_inverse_sqrt_is_the_paper_s(step, warmup, d_model):
     assert learning_rate(step, config) == pytest.approx(
         d_model**-0.5 * min(step**-0.5, step * warmup**-1.5)
     )
+
+
+@pytest.mark.parametrize(("name", "optimizer_class"), [("adam", Adam), ("adamw", AdamW)])
+def test_updates_and_state_equal_those_of_torch(name, optimizer_class):
+    torch.manual_seed(1)
+    model = torch.nn.Linear(5, 3)
+    plain = copy.deepcopy(model)
+    config = TrainingConfig(optimizer=name, weight_decay=0.1, learning_rate=0.01)
+    ours = make_optimizer(model, config)
+    theirs = optimizer_class(
+        [
+            {"params": [plain.weight], "weight_decay": 0.1},
+            {"params": [plain.bias], "weight_decay": 0.0},
+        ],
+        lr=0.01,
+        betas=config.adam_betas,
+        eps=config.adam_eps,
+        fused=True,
+    )
+    for _ in range(3):
+        batch = torch.randn(7, 5)
+        for one, optimizer in (model, ours), (plain, theirs):
+            optimizer.zero_grad()
+            one(batch).square().sum().backward()
+            optimizer.step()
+            assert all(parameter.grad_fn is None for parameter in one.parameters())
+    torch.testing.assert_close(model.state_dict(), plain.state_dict(), rtol=0, atol=0)
+    state = ours.state_dict()
+    torch.testing.assert_close(state["state"], theirs.state_dict()["state"], rtol=0, atol=0)
+    ours.load_state_dict(state)
+    assert ours.state_dict()["param_groups"] == theirs.state_dict()["param_groups"]
+
+
+WITHOUT_COMPILER = """
+import sys
+from pathlib import Path
+from mtkit.checkpoint.model_dir import load_model_dir
+from mtkit.config.training import TrainingConfig
+from mtkit.training.optimizer import make_optimizer
+import mtkit.training.train
+model = load_model_dir(Path(sys.argv[1])).model
+optimizer = make_optimizer(model, TrainingConfig())
+model.output_weight.sum().backward()
+optimizer.step()
+optimizer.load_state_dict(optimizer.state_dict())
+optimizer.zero_grad()
+print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
+"""
+
+
+def test_loading_and_training_do_not_load_a_compiler(make_trained, tmp_path):
+    """It takes longer than all the rest."""
+    save_model_dir(tmp_path / "model", make_trained())
+    command = [sys.executable, "-c", WITHOUT_COMPILER, tmp_path / "model"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def rates_of_torch(scheduler_type, n_steps, **arguments):

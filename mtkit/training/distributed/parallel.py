@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, TypeGuard
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
 
 from mtkit.model.transformer import Transformer
+
+if TYPE_CHECKING:
+    from torch.distributed.tensor import DTensor
 
 TensorFiles = Mapping[str, Mapping[str, Tensor]]
 """Named tensors by the name of their file."""
@@ -92,9 +95,17 @@ class Parallel:
         """Wait for all processes."""
 
 
+def is_sharded(tensor: Tensor) -> "TypeGuard[DTensor]":
+    """Return whether each process holds a shard of a tensor.
+
+    Does not import `DTensor`, since that takes two seconds and only sharded training needs it.
+    """
+    return hasattr(tensor, "full_tensor")
+
+
 def full_tensor(tensor: Tensor) -> Tensor:
     """Return the tensor of which this may be a shard; all processes call this together."""
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return tensor.full_tensor() if is_sharded(tensor) else tensor
 
 
 def gather_full(
@@ -109,7 +120,7 @@ def gather_full(
     gathered = {}
     for name, tensor in tensors.items() if isinstance(tensors, Mapping) else tensors:
         gathered[name] = tensor.detach()
-        if isinstance(tensor, DTensor):
+        if is_sharded(tensor):
             # Moved from the device at once: all tensors may not fit there.
             on_cpu = full_tensor(tensor.detach()).cpu()
             gathered[name] = on_cpu if tensor.device_mesh.get_rank() == 0 else on_cpu.new_empty(0)
@@ -158,7 +169,9 @@ def load_optimizer_state(
 def _like(target: Tensor, tensor: Tensor) -> Tensor:
     """Return a full tensor on the target's device, sharded like the target if shapes are equal."""
     tensor = tensor.to(target.device)
-    if isinstance(target, DTensor) and tensor.shape == target.shape:
+    if is_sharded(target) and tensor.shape == target.shape:
+        from torch.distributed.tensor import distribute_tensor
+
         # Every process has the full tensor, so nothing is sent.
         return distribute_tensor(tensor, target.device_mesh, target.placements, src_data_rank=None)
     return tensor
