@@ -12,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes depends on what else the machine does.
-settings.register_profile("mtkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "mtkit", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("mtkit")
 
 # The tensors of tests are tiny: a second thread would only wait, and wait busily while other

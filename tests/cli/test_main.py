@@ -101,6 +101,47 @@ def test_completion_loads_nothing_heavy():
     assert not HEAVY & loaded_modules(done.stderr)
 
 
+MISTAKES = """
+import atexit, sys
+from mtkit.cli.main import main
+atexit.register(lambda: print("LOADED", *sys.modules, file=sys.stderr))
+for line in {lines!r}:
+    sys.argv = ["mtkit", *line.split()]
+    try:
+        main()
+    except SystemExit as exc:
+        assert exc.code == 1, line
+"""
+
+
+def test_wrong_paths_are_reported_without_loading_torch(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "text").write_text("Zeile\n")
+    lines = [
+        "translate missing -m model",
+        "translate text -m missing",
+        "translate text -m model -o text",
+        "score missing text -m model",
+        "score text text -m missing",
+        "train missing.yaml",
+        "average missing -o averaged",
+        "inspect missing Hallo",
+        "push missing there",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", MISTAKES.format(lines=lines)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stderr.count("error: ") == len(lines)
+    assert "mtkit.cli.translate" in loaded_modules(done.stderr)
+    assert "torch" not in loaded_modules(done.stderr)
+
+
 def test_every_command_is_tested_here():
     assert set(SUMMARIES) == {command for command in COMMANDS if command and " " not in command}
 

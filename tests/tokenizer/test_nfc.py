@@ -92,7 +92,7 @@ def test_cleaned_corpora_round_trip(shared_data, subword, name):
         (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes())
         .decode()
         .split("\n")
-    )
+    )[::5]
     mend = TextFixer(CleanConfig()).fix
     cleaned = [
         text

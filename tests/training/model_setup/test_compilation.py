@@ -40,6 +40,9 @@ def batch(B, S, T):
     return src, tgt
 
 
+# The backend "eager" runs the graphs as they are captured, which is where our code can fail; what
+# AOTAutograd makes of them takes five times as long.
+@pytest.mark.parametrize("backend", ["eager", pytest.param("aot_eager", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -47,11 +50,11 @@ def batch(B, S, T):
         {"norm": "pre", "positions": "rotary", "activation": "swiglu", "norm_type": "rms"},
     ],
 )
-def test_equals_eager_mode_with_one_graph_for_all_shapes(changes):
+def test_equals_eager_mode_with_one_graph_for_all_shapes(changes, backend):
     model = make_model(dropout=0.0, **changes)
     plain = copy.deepcopy(model)
     counters.clear()
-    assert compile_model(model, "on", backend="aot_eager")
+    assert compile_model(model, "on", backend=backend)
     for i, shape in enumerate(SHAPES):
         out, expected = model(*batch(*shape)), plain(*batch(*shape))
         torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-4)
@@ -70,7 +73,7 @@ def test_equals_eager_mode_with_one_graph_for_all_shapes(changes):
 
 def test_dropout_is_drawn_in_each_step_and_follows_the_seed():
     model = make_model(dropout=0.5)
-    compile_model(model, "on", backend="aot_eager")
+    compile_model(model, "on", backend="eager")
     outs = []
     for seed in (3, 3, 4):
         torch.manual_seed(seed)

@@ -282,9 +282,14 @@ class Interrupting:
         return find(*args)
 
 
-@pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize(
-    "search", [{}, {"avoid": ["the"]}, {"sampling": True}, {"mbr": 4, "sampling": True}]
+    ("search", "precision"),
+    [
+        ({}, "float32"),
+        ({"avoid": ["the"]}, "int8"),
+        ({"sampling": True}, "int8"),
+        ({"mbr": 4, "sampling": True}, "float32"),
+    ],
 )
 def test_finished_batches_of_an_interrupted_part_are_not_searched_again(
     source, model_dir, monkeypatch, search, precision
