@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mtkit.model.transformer import Transformer
 
 if TYPE_CHECKING:
-    from torch.distributed.tensor import DTensor
+    import torch.distributed.tensor
 
 TensorFiles = Mapping[str, Mapping[str, Tensor]]
 """Named tensors by the name of their file."""
@@ -95,7 +95,7 @@ class Parallel:
         """Wait for all processes."""
 
 
-def is_sharded(tensor: Tensor) -> "TypeGuard[DTensor]":
+def is_sharded(tensor: Tensor) -> TypeGuard["torch.distributed.tensor.DTensor"]:
     """Return whether each process holds a shard of a tensor.
 
     Does not import `DTensor`, since that takes two seconds and only sharded training needs it.
