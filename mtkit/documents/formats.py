@@ -57,6 +57,18 @@ def _parse_text(text: str, options: "ReadOptions") -> "Document":
     return TextDocument.parse(text)
 
 
+def _unpack_docx(archive: "ZipArchive", options: "ReadOptions") -> "Document":
+    from mtkit.documents.office.open_xml import unpack_word
+
+    return unpack_word(archive, options)
+
+
+def _unpack_pptx(archive: "ZipArchive", options: "ReadOptions") -> "Document":
+    from mtkit.documents.office.open_xml import unpack_slides
+
+    return unpack_slides(archive, options)
+
+
 FORMATS: dict[str, Format | PackageFormat] = {
     "srt": Format(
         _parse_srt,
@@ -73,6 +85,16 @@ FORMATS: dict[str, Format | PackageFormat] = {
         (".html", ".htm", ".xhtml"),
         re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html)\b", re.I),
         declares_encoding=True,
+    ),
+    "docx": PackageFormat(
+        _unpack_docx,
+        (".docx", ".docm"),
+        ("vnd.openxmlformats-officedocument.wordprocessingml.", "vnd.ms-word."),
+    ),
+    "pptx": PackageFormat(
+        _unpack_pptx,
+        (".pptx", ".pptm"),
+        ("vnd.openxmlformats-officedocument.presentationml.", "vnd.ms-powerpoint."),
     ),
     "text": Format(_parse_text, (".txt", ".text"), re.compile("")),
 }
