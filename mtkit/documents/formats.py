@@ -69,6 +69,12 @@ def _unpack_pptx(archive: "ZipArchive", options: "ReadOptions") -> "Document":
     return unpack_slides(archive, options)
 
 
+def _unpack_xlsx(archive: "ZipArchive", options: "ReadOptions") -> "Document":
+    from mtkit.documents.office.open_xml import unpack_sheets
+
+    return unpack_sheets(archive, options)
+
+
 FORMATS: dict[str, Format | PackageFormat] = {
     "srt": Format(
         _parse_srt,
@@ -95,6 +101,11 @@ FORMATS: dict[str, Format | PackageFormat] = {
         _unpack_pptx,
         (".pptx", ".pptm"),
         ("vnd.openxmlformats-officedocument.presentationml.", "vnd.ms-powerpoint."),
+    ),
+    "xlsx": PackageFormat(
+        _unpack_xlsx,
+        (".xlsx", ".xlsm"),
+        ("vnd.openxmlformats-officedocument.spreadsheetml.", "vnd.ms-excel."),
     ),
     "text": Format(_parse_text, (".txt", ".text"), re.compile("")),
 }

@@ -6,6 +6,14 @@ from mtkit.documents.office.content_types import read_content_types
 from mtkit.documents.office.languages import mark_drawing, mark_word
 from mtkit.documents.office.package import Package, read_text
 from mtkit.documents.office.run_reader import RunReader, Vocabulary
+from mtkit.documents.office.spreadsheet import (
+    COMMENTS,
+    INLINE_STRINGS,
+    STRINGS,
+    THREADED_COMMENTS,
+    StringReader,
+    referenced_texts,
+)
 from mtkit.documents.office.wordprocessing import VOCABULARY as WORD
 from mtkit.documents.office.wordprocessing import WordReader
 from mtkit.documents.segment import Document, ReadOptions
@@ -23,12 +31,13 @@ DRAWING = Vocabulary(
     keeps_space=False,
 )
 """Paragraphs of DrawingML (ISO/IEC 29500-1, clause 21.1), in slides, charts and shapes."""
-PLAIN_COMMENT = Vocabulary("p:text", "", "", "p:text", keeps_space=False)
+SLIDE_COMMENTS = Vocabulary("p:cm", "", "", "p:text", keeps_space=False)
 """Comments on slides, whose text has no runs."""
 SIGNATURES = "digital signatures that are no longer valid"
 
 _OFFICE = "vnd.openxmlformats-officedocument."
 _WORD = f"{_OFFICE}wordprocessingml."
+_SHEETS = f"{_OFFICE}spreadsheetml."
 _SLIDES = f"{_OFFICE}presentationml."
 _WORD_PARTS = frozenset(
     f"{_WORD}{name}+xml"
@@ -48,6 +57,14 @@ _DRAWING_PARTS = frozenset(
         f"{_OFFICE}drawingml.diagramData+xml",
         f"{_OFFICE}drawing+xml",
         "vnd.ms-office.drawingml.diagramDrawing+xml",
+        "vnd.ms-powerpoint.comments+xml",
+    )
+)
+_REFERRING_PARTS = frozenset(
+    (
+        f"{_SHEETS}worksheet+xml",
+        f"{_SHEETS}table+xml",
+        f"{_SHEETS}pivotCacheDefinition+xml",
     )
 )
 
@@ -104,4 +121,34 @@ def unpack_word(archive: ZipArchive, options: ReadOptions) -> Document:
 
 def unpack_slides(archive: ZipArchive, options: ReadOptions) -> Document:
     """Read a pptx document."""
-    return unpack(archive, dict.fromkeys(_DRAWING_PARTS, _read_drawing), options)
+    readers: dict[str, Reader] = dict.fromkeys(_DRAWING_PARTS, _read_drawing)
+    readers[f"{_SLIDES}comments+xml"] = lambda text, where, _: RunReader(
+        text, where, SLIDE_COMMENTS
+    ).read()
+    return unpack(archive, readers, options)
+
+
+def unpack_sheets(archive: ZipArchive, options: ReadOptions) -> Document:
+    """Read an xlsx workbook."""
+    kept: set[str] = set()
+    for name, kind in read_content_types(archive).items():
+        if kind in _REFERRING_PARTS or kind.endswith("sheet.main+xml"):
+            kept |= referenced_texts(read_text(archive, name)[0])
+    kept.discard("")
+
+    def strings(vocabulary: Vocabulary) -> Reader:
+        return lambda text, where, _: StringReader(text, where, vocabulary, kept).read()
+
+    def sheet(text: str, where: str, options: ReadOptions) -> Document:
+        if "inlineStr" not in text:  # most sheets have none, and are large
+            return Document(text)
+        return strings(INLINE_STRINGS)(text, where, options)
+
+    readers: dict[str, Reader] = dict.fromkeys(_DRAWING_PARTS, _read_drawing)
+    readers |= {
+        f"{_SHEETS}sharedStrings+xml": strings(STRINGS),
+        f"{_SHEETS}worksheet+xml": sheet,
+        f"{_SHEETS}comments+xml": strings(COMMENTS),
+        "vnd.ms-excel.threadedcomments+xml": strings(THREADED_COMMENTS),
+    }
+    return unpack(archive, readers, options)
