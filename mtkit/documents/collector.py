@@ -50,12 +50,17 @@ class Collector:
                 self.chars += run.group()
                 self.begins.extend(range(begin, run.end()))
                 self.ends.extend(range(begin + 1, run.end() + 1))
-            elif self.chars and self.chars[-1] != " ":
-                self._add(" ", begin, run.end())
-            elif self.codes and self.codes[-1].position == len(self.chars):
-                # White space on both sides of a tag: the second stays with the tag.
-                self.codes[-1] = self.codes[-1]._replace(end=run.end())
+            else:
+                self.add_space(begin, run.end())
             begin = run.end()
+
+    def add_space(self, begin: int, end: int) -> None:
+        """Add a slice of the document that is white space, or stands for it."""
+        if self.chars and self.chars[-1] != " ":
+            self._add(" ", begin, end)
+        elif self.codes and self.codes[-1].position == len(self.chars):
+            # White space on both sides of a tag: the second stays with the tag.
+            self.codes[-1] = self.codes[-1]._replace(end=end)
 
     def _add(self, chars: str, begin: int, end: int) -> None:
         """Add characters that all stand for one slice of the document."""

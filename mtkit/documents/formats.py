@@ -75,6 +75,12 @@ def _unpack_xlsx(archive: "ZipArchive", options: "ReadOptions") -> "Document":
     return unpack_sheets(archive, options)
 
 
+def _unpack_open_document(archive: "ZipArchive", options: "ReadOptions") -> "Document":
+    from mtkit.documents.office.open_document import unpack
+
+    return unpack(archive, options)
+
+
 FORMATS: dict[str, Format | PackageFormat] = {
     "srt": Format(
         _parse_srt,
@@ -106,6 +112,13 @@ FORMATS: dict[str, Format | PackageFormat] = {
         _unpack_xlsx,
         (".xlsx", ".xlsm"),
         ("vnd.openxmlformats-officedocument.spreadsheetml.", "vnd.ms-excel."),
+    ),
+    "odt": PackageFormat(_unpack_open_document, (".odt", ".ott"), ("vnd.oasis.opendocument.text",)),
+    "ods": PackageFormat(
+        _unpack_open_document, (".ods", ".ots"), ("vnd.oasis.opendocument.spreadsheet",)
+    ),
+    "odp": PackageFormat(
+        _unpack_open_document, (".odp", ".otp"), ("vnd.oasis.opendocument.presentation",)
     ),
     "text": Format(_parse_text, (".txt", ".text"), re.compile("")),
 }

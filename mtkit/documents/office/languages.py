@@ -8,7 +8,8 @@ from mtkit.documents.segment import Edit, ReadOptions
 from mtkit.documents.xml_tokens import escape
 
 _RIGHT_TO_LEFT = frozenset("ar arc ckb dv fa he ks pa-Arab ps sd syr ug ur yi".split())
-_EAST_ASIAN = frozenset("ja ko zh yue".split())
+EAST_ASIAN = frozenset("ja ko zh yue".split())
+"""Languages in scripts for which office programs have settings of their own."""
 _REGIONS = {
     pair[:2]: pair[3:]
     for pair in (
@@ -125,7 +126,7 @@ def mark_word(reader: RunReader, options: ReadOptions) -> None:
         return
     tags = _Tags(reader)
     lang, direction = base_language(options.tgt_lang), direction_change(options)
-    attribute = "bidi" if is_right_to_left(lang) else "eastAsia" if lang in _EAST_ASIAN else "val"
+    attribute = "bidi" if is_right_to_left(lang) else "eastAsia" if lang in EAST_ASIAN else "val"
     for index, name in enumerate(reader.names):
         kind = reader.tokens[index].kind
         if kind == "end":

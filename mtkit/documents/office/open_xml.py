@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from mtkit.documents.office.content_types import read_content_types
 from mtkit.documents.office.languages import mark_drawing, mark_word
-from mtkit.documents.office.package import Package, read_text
+from mtkit.documents.office.package import SIGNATURES, Package, read_text
 from mtkit.documents.office.run_reader import RunReader, Vocabulary
 from mtkit.documents.office.spreadsheet import (
     COMMENTS,
@@ -33,7 +33,6 @@ DRAWING = Vocabulary(
 """Paragraphs of DrawingML (ISO/IEC 29500-1, clause 21.1), in slides, charts and shapes."""
 SLIDE_COMMENTS = Vocabulary("p:cm", "", "", "p:text", keeps_space=False)
 """Comments on slides, whose text has no runs."""
-SIGNATURES = "digital signatures that are no longer valid"
 
 _OFFICE = "vnd.openxmlformats-officedocument."
 _WORD = f"{_OFFICE}wordprocessingml."

@@ -9,6 +9,9 @@ from mtkit.documents.segment import Document, Segment, Translated
 from mtkit.errors import MtkitError
 from mtkit.io.zip_archive import ZipArchive
 
+SIGNATURES = "digital signatures that are no longer valid"
+"""Remark on a signed document."""
+
 
 def media_type(archive: ZipArchive) -> str:
     """Return the media type of a package, without `application/`.

@@ -25,7 +25,7 @@ THREADED_COMMENTS = STRINGS._replace(paragraph="?:threadedComment", text="?:text
 KEPT = "texts kept that formulas, tables, filters or pivot tables refer to"
 
 _FORMULA = re.compile(
-    r"<(?:\w+:)?(f|formula|formula1|formula2|calculatedColumnFormula|definedName)\b[^>]*>([^<]+)<"
+    r"<(?:\w+:)?(?:f|formula|formula1|formula2|calculatedColumnFormula|definedName)\b[^>]*>([^<]+)<"
 )
 _LITERAL = re.compile(r'"((?:[^"]|"")+)"')
 _NAMED = re.compile(
@@ -46,15 +46,17 @@ def referenced_texts(part: str) -> set[str]:
     """
     found: set[str] = set()
     for match in _FORMULA.finditer(part):
-        for literal in _LITERAL.findall(unescape(match[2])):
-            text = literal.replace('""', '"')
-            found.add(normalized(text))
-            if match[1] == "formula1":
-                found.update(map(normalized, text.split(",")))
+        found |= literals(unescape(match[1]))
     for match in _NAMED.finditer(part):
         name = unescape(next(filter(None, match.groups()), ""))
         found.add(normalized(_CODED.sub(lambda code: chr(int(code[1], 16)), name)))
     return found
+
+
+def literals(formula: str) -> set[str]:
+    """Return the texts in a formula, and the values if they are lists of values."""
+    texts = [literal.replace('""', '"') for literal in _LITERAL.findall(formula)]
+    return {normalized(value) for text in texts for value in (text, *text.split(","))}
 
 
 def normalized(text: str) -> str:

@@ -1,0 +1,160 @@
+"""XML with text between inline tags, as in OpenDocument and EPUB."""
+
+import re
+from typing import NamedTuple
+
+from mtkit.documents.collector import Collector
+from mtkit.documents.office.names import short_name
+from mtkit.documents.segment import Document, Segment, Translated
+from mtkit.documents.xml_tokens import Token, escape, matching_ends, tokenize
+
+_TAG = re.compile(
+    r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"""
+    r"""|<(?P<end>/?)(?P<name>[^\s/>!?]+)(?:[^>"'/]|"[^"]*"|'[^']*'|/(?!>))*(?P<empty>/?)>""",
+    re.DOTALL,
+)
+
+
+class MarkupDocument(Document):
+    """A part in XML. A translation is written only if the part remains well-formed."""
+
+    def escape(self, text: str, segment: Segment) -> str:
+        """Return a text for XML, or for the attribute that a segment is."""
+        return escape(text, self.text[segment.begin - 1] if segment.is_attribute else "")
+
+    def fits(self, translated: Translated) -> bool:
+        """Return whether tags whose partner is elsewhere are the same, in the same order."""
+        segment = translated.segment
+        before = self.text[segment.begin : segment.end]
+        after = "".join(edit.text for edit in self.edits(translated, []))
+        return unpaired_tags(before) == unpaired_tags(after)
+
+
+def unpaired_tags(xml: str) -> list[str]:
+    """Return the names of the tags without a partner in a part of a document, in order."""
+    unpaired: list[str] = []
+    for match in _TAG.finditer(xml):
+        name = match["name"]
+        if name is None or match["empty"]:
+            continue
+        if not match["end"]:
+            unpaired.append(name)
+        elif unpaired and unpaired[-1] == name:
+            unpaired.pop()
+        else:
+            unpaired.append(f"/{name}")
+    return unpaired
+
+
+class Markup(NamedTuple):
+    """Names of the elements of a markup language; any other one in a paragraph is copied."""
+
+    paragraphs: frozenset[str]
+    pairs: frozenset[str] = frozenset()
+    """Elements within a paragraph whose tags are codes."""
+    breaks: frozenset[str] = frozenset()
+    """Elements that end a segment."""
+    spaces: frozenset[str] = frozenset()
+    """Elements that stand for white space."""
+    dropped: frozenset[str] = frozenset()
+    """Elements without meaning, which a translation does not keep."""
+    skipped: frozenset[str] = frozenset()
+    """Elements around paragraphs that are not translated."""
+
+
+class MarkupReader:
+    """Collects the segments of a part in XML.
+
+    Args:
+        text: The part.
+        where: Its name in errors.
+        markup: Names of its elements.
+    """
+
+    def __init__(self, text: str, where: str, markup: Markup) -> None:
+        self.text, self.markup = text, markup
+        self.tokens = tokenize(text, where)
+        self.names = [short_name(token.name) for token in self.tokens]
+        self.ends = matching_ends(self.tokens)
+        self.document = MarkupDocument(text)
+        self.collector = Collector(text)
+        self.pending: list[tuple[int, int]] = []
+        """Ranges of tokens that have to be scanned for paragraphs, such as those of notes."""
+
+    def read(self) -> MarkupDocument:
+        """Return the part with its segments in order."""
+        self.pending.append((0, len(self.tokens)))
+        while self.pending:
+            index, end = self.pending.pop()
+            while index < end:
+                index = self._scan(index)
+        self.document.segments.sort(key=lambda segment: segment.begin)
+        return self.document
+
+    def is_skipped(self, index: int) -> bool:
+        """Return whether an element is not translated."""
+        return self.names[index] in self.markup.skipped
+
+    def _scan(self, index: int) -> int:
+        """Read a token outside paragraphs, and return the index of the next one."""
+        if self.tokens[index].kind != "start":
+            return index + 1
+        if self.is_skipped(index):
+            return self.ends[index] + 1
+        if self.names[index] not in self.markup.paragraphs:
+            return index + 1
+        end = self.ends[index]
+        inner = index + 1
+        while inner < end:
+            inner = self.read_token(inner)
+        self._flush()
+        return end + 1
+
+    def read_token(self, index: int) -> int:
+        """Read a token within a paragraph, and return the index of the next one."""
+        token, name, markup = self.tokens[index], self.names[index], self.markup
+        if token.kind == "text":
+            self.collector.add_text(token.begin, token.end)
+        elif name in markup.pairs:
+            self._add_tag(token, name)
+        elif name in markup.breaks:
+            self._flush()
+            return self.ends[index] + 1
+        elif name in markup.spaces:
+            end = self.tokens[self.ends[index]].end
+            self.collector.add_space(token.begin, end)
+            return self.ends[index] + 1
+        elif name not in markup.dropped:
+            self._add_copied(index)
+            return self.ends[index] + 1
+        return index + 1
+
+    def _add_tag(self, token: Token, name: str) -> None:
+        names = {"start": name, "end": f"/{name}"}
+        self.collector.add_code(token.begin, token.end, names.get(token.kind, ""))
+
+    def _add_copied(self, index: int) -> None:
+        """Add an element that is copied; paragraphs in it are read later."""
+        last = self.ends[index]
+        begin, end = self.tokens[index].begin, self.tokens[last].end
+        inside = range(index + 1, last)
+        collector = Collector(self.text)
+        for i in inside:
+            if self.tokens[i].kind == "text":
+                collector.add_text(self.tokens[i].begin, self.tokens[i].end)
+        text = "".join(collector.chars).strip()
+        if text and not any(self.names[i] in self.markup.paragraphs for i in inside):
+            self.collector.add_protected(begin, end, text)
+            return
+        self.collector.add_code(begin, end)
+        self.pending.append((index, last))
+
+    def _flush(self) -> None:
+        """End the current segment."""
+        if segment := self.collector.segment():
+            self.add_segment(segment)
+        self.collector = Collector(self.text)
+
+    def add_segment(self, segment: Segment) -> None:
+        """Add a segment to the document."""
+        self.document.segments.append(segment)
