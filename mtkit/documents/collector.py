@@ -116,12 +116,14 @@ class Collector:
                 continue
             is_next = index + 1 < len(codes) and codes[index + 1].position <= first
             end = codes[index + 1].begin if is_next else self.begins[first]
-            codes[index] = codes[index]._replace(end=end)
+            if not self.document[codes[index].end : end].strip(_SPACE):
+                codes[index] = codes[index]._replace(end=end)
         for index, code in enumerate(codes):
             if code.position > last:
                 is_next = index > 0 and codes[index - 1].position >= last
                 begin = codes[index - 1].end if is_next else self.ends[last - 1]
-                codes[index] = code._replace(begin=begin)
+                if not self.document[begin : code.begin].strip(_SPACE):
+                    codes[index] = code._replace(begin=begin)
         return [
             code._replace(position=min(max(code.position - first, 0), last - first))
             for code in codes

@@ -78,6 +78,8 @@ class MarkupReader:
         self.ends = matching_ends(self.tokens)
         self.document = MarkupDocument(text)
         self.collector = Collector(text)
+        self.divided_ends: set[int] = set()
+        """Indices of the end tags of elements that are in several segments."""
         self.pending: list[tuple[int, int]] = []
         """Ranges of tokens that have to be scanned for paragraphs, such as those of notes."""
 
@@ -116,7 +118,7 @@ class MarkupReader:
         if token.kind == "text":
             self.collector.add_text(token.begin, token.end)
         elif name in markup.pairs:
-            self._add_tag(token, name)
+            self._read_tag(index)
         elif name in markup.breaks:
             self._flush()
             return self.ends[index] + 1
@@ -129,9 +131,21 @@ class MarkupReader:
             return self.ends[index] + 1
         return index + 1
 
-    def _add_tag(self, token: Token, name: str) -> None:
-        names = {"start": name, "end": f"/{name}"}
-        self.collector.add_code(token.begin, token.end, names.get(token.kind, ""))
+    def _read_tag(self, index: int) -> None:
+        """Read a tag within a paragraph; one whose partner is in another segment is no code."""
+        token, name = self.tokens[index], self.names[index]
+        if self.has_breaks(index):
+            self.divided_ends.add(self.ends[index])
+            self._flush()
+        elif index in self.divided_ends:
+            self._flush()
+        else:
+            names = {"start": name, "end": f"/{name}"}
+            self.collector.add_code(token.begin, token.end, names.get(token.kind, ""))
+
+    def has_breaks(self, index: int) -> bool:
+        """Return whether an element is in several segments."""
+        return not self.markup.breaks.isdisjoint(self.names[index : self.ends[index]])
 
     def _add_copied(self, index: int) -> None:
         """Add an element that is copied; paragraphs in it are read later."""

@@ -99,7 +99,7 @@ class _Reader(MarkupReader):
             self.names[index] == "text:span"
             and token.kind == "start"
             and _attributes(token).get("text:style-name") in self.plain_styles
-            and _TEXT.breaks.isdisjoint(self.names[index : self.ends[index]])
+            and not self.has_breaks(index)
         )
 
     def add_segment(self, segment: Segment) -> None:
