@@ -81,6 +81,12 @@ def _unpack_open_document(archive: "ZipArchive", options: "ReadOptions") -> "Doc
     return unpack(archive, options)
 
 
+def _unpack_epub(archive: "ZipArchive", options: "ReadOptions") -> "Document":
+    from mtkit.documents.office.epub import unpack
+
+    return unpack(archive, options)
+
+
 FORMATS: dict[str, Format | PackageFormat] = {
     "srt": Format(
         _parse_srt,
@@ -120,6 +126,7 @@ FORMATS: dict[str, Format | PackageFormat] = {
     "odp": PackageFormat(
         _unpack_open_document, (".odp", ".otp"), ("vnd.oasis.opendocument.presentation",)
     ),
+    "epub": PackageFormat(_unpack_epub, (".epub",), ("epub+zip",)),
     "text": Format(_parse_text, (".txt", ".text"), re.compile("")),
 }
 _START_CHARS = 4_096

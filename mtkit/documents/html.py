@@ -2,6 +2,7 @@
 
 import re
 from html import unescape
+from typing import Self
 
 from mtkit.documents.collector import Collector
 from mtkit.documents.html_tokens import Token, tokenize
@@ -31,11 +32,16 @@ class HtmlDocument(Document):
     encoding_errors = "xmlcharrefreplace"
 
     @classmethod
-    def parse(cls, text: str) -> "HtmlDocument":
-        """Read the segments of a page."""
-        tokens = list(tokenize(text))
+    def parse(cls, text: str, *, is_xml: bool = False) -> Self:
+        """Read the segments of a page.
+
+        Args:
+            text: The page.
+            is_xml: Whether it is XHTML, in which any tag may be empty.
+        """
+        tokens = list(tokenize(text, is_xml=is_xml))
         document = cls(text)
-        document.segments = _Reader(text, tokens).read()
+        document.segments = _Reader(text, tokens, is_xml).read()
         return document
 
     def escape(self, text: str, segment: Segment) -> str:
@@ -56,11 +62,11 @@ class HtmlDocument(Document):
 class _Reader:
     """Collects the segments of a page."""
 
-    def __init__(self, page: str, tokens: list[Token]) -> None:
-        self.page, self.tokens = page, tokens
+    def __init__(self, page: str, tokens: list[Token], is_xml: bool) -> None:
+        self.page, self.tokens, self.is_xml = page, tokens, is_xml
         self.collector = Collector(page)
         self.segments: list[Segment] = []
-        self.ends = _matching_ends(tokens)
+        self.ends = self._matching_ends()
 
     def read(self) -> list[Segment]:
         """Return the segments in the order of their beginnings."""
@@ -98,7 +104,7 @@ class _Reader:
     def _copy(self, index: int) -> int:
         """Copy an element, and return the index of the token after it."""
         token = self.tokens[index]
-        last = index if token.name in _VOID else self.ends.get(index)
+        last = index if self._is_void(token) else self.ends.get(index)
         is_closed = last is not None
         if last is None:  # an element without an end tag ends at the next block
             last = index
@@ -154,14 +160,17 @@ class _Reader:
             self.segments.append(segment)
         self.collector = Collector(self.page)
 
+    def _is_void(self, token: Token) -> bool:
+        """Return whether a start tag is that of an element without content."""
+        return token.name in _VOID or (self.is_xml and self.page[token.end - 2] == "/")
 
-def _matching_ends(tokens: list[Token]) -> dict[int, int]:
-    """Return the index of the end tag of each start tag that has one."""
-    ends: dict[int, int] = {}
-    open_tags: dict[str, list[int]] = {}
-    for index, token in enumerate(tokens):
-        if token.kind == "start" and token.name not in _VOID:
-            open_tags.setdefault(token.name, []).append(index)
-        elif token.kind == "end" and open_tags.get(token.name):
-            ends[open_tags[token.name].pop()] = index
-    return ends
+    def _matching_ends(self) -> dict[int, int]:
+        """Return the index of the end tag of each start tag that has one."""
+        ends: dict[int, int] = {}
+        open_tags: dict[str, list[int]] = {}
+        for index, token in enumerate(self.tokens):
+            if token.kind == "start" and not self._is_void(token):
+                open_tags.setdefault(token.name, []).append(index)
+            elif token.kind == "end" and open_tags.get(token.name):
+                ends[open_tags[token.name].pop()] = index
+        return ends

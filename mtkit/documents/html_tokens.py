@@ -42,8 +42,13 @@ class Token(NamedTuple):
     attributes: tuple[Attribute, ...] = ()
 
 
-def tokenize(page: str) -> Iterator[Token]:
-    """Yield the tokens of a page in order; together they are the whole page."""
+def tokenize(page: str, *, is_xml: bool = False) -> Iterator[Token]:
+    """Yield the tokens of a page in order; together they are the whole page.
+
+    Args:
+        page: The page.
+        is_xml: Whether it is XHTML, in which `<script/>` is an element without content.
+    """
     position = 0
     while position < len(page):
         match = _TAG_START.search(page, position)
@@ -55,7 +60,8 @@ def tokenize(page: str) -> Iterator[Token]:
         token = _markup(page, begin)
         yield token
         position = token.end
-        if token.kind == "start" and token.name in _RAW_TEXT:
+        is_empty = is_xml and page[token.end - 2] == "/"
+        if token.kind == "start" and token.name in _RAW_TEXT and not is_empty:
             end = _end_of_raw_text(page, position, token.name)
             if end > position:
                 yield Token("other", position, end, token.name)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from mtkit.documents.collector import Collector
 from mtkit.documents.office.names import short_name
 from mtkit.documents.segment import Document, Segment, Translated
-from mtkit.documents.xml_tokens import Token, escape, matching_ends, tokenize
+from mtkit.documents.xml_tokens import escape, matching_ends, tokenize
 
 _TAG = re.compile(
     r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"""

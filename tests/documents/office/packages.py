@@ -3,7 +3,9 @@
 import io
 import zipfile
 
-from lxml import etree
+import pytest
+
+etree = pytest.importorskip("lxml.etree")
 
 W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 A = "http://schemas.openxmlformats.org/drawingml/2006/main"

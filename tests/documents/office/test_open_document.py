@@ -1,6 +1,7 @@
 """odt, ods and odp: what is translated and what is not, against odfpy."""
 
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -37,7 +38,7 @@ def saved(document):
 
 @pytest.fixture(scope="module")
 def letter():
-    document = OpenDocumentText()
+    document: Any = OpenDocumentText()
     bold = style.Style(name="B", family="text")
     bold.addElement(style.TextProperties(fontweight="bold", language="en", country="US"))
     document.automaticstyles.addElement(bold)
@@ -141,7 +142,7 @@ def test_deleted_text_is_kept(tmp_path):
 
 
 def test_a_spreadsheet(tmp_path):
-    document = OpenDocumentSpreadsheet()
+    document: Any = OpenDocumentSpreadsheet()
     sheet = table.Table(name="First sheet")
     for value, options in (
         ("A red car", {"valuetype": "string"}),
@@ -160,7 +161,7 @@ def test_a_spreadsheet(tmp_path):
 
 
 def test_a_presentation(tmp_path):
-    document = OpenDocumentPresentation()
+    document: Any = OpenDocumentPresentation()
     layout = style.PageLayout(name="P")
     document.automaticstyles.addElement(layout)
     master = style.MasterPage(name="M", pagelayoutname=layout)

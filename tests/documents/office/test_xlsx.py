@@ -4,6 +4,7 @@ import datetime
 import io
 import re
 import zipfile
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def with_shared_strings(data):
         return f'{match[1]} t="s"><v>{strings.index(match[2])}</v></c>'
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+        members: dict[str, Any] = {name: archive.read(name) for name in archive.namelist()}
     sheet = members["xl/worksheets/sheet1.xml"].decode()
     sheet, n = re.subn(r'(<c r="\w+") t="inlineStr"><is>(.*?)</is></c>', share, sheet, flags=re.S)
     assert n > len(strings) > 5
