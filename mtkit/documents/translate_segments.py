@@ -109,7 +109,8 @@ def translate_segments(
     Args:
         document: Says which translations can be written.
         segments: Segments of the document.
-        translate: The translate function, called with all texts at once, at most three times.
+        translate: The translate function, called with all texts at once, at most three times;
+            a text that occurs several times is given once.
         settings: Languages, masks and patterns.
     Returns:
         One outcome for each segment, or for each of its parts if they were translated alone.
@@ -356,15 +357,16 @@ def _position(code: Code) -> int:
 
 
 def _call(translate: TranslateFunction, texts: list[str]) -> list[Result]:
-    if not texts:
-        return []
-    results = [_result(one) for one in translate(list(texts))]
-    if len(results) != len(texts):
+    """Translate each text once, so that equal texts have equal translations."""
+    unique = list(dict.fromkeys(texts))
+    results = [_result(one) for one in translate(list(unique))] if unique else []
+    if len(results) != len(unique):
         raise MtkitError(
-            f"the translate function returned {len(results):,} results for {len(texts):,} texts",
+            f"the translate function returned {len(results):,} results for {len(unique):,} texts",
             "it has to return one result for each text, in order",
         )
-    return results
+    by_text = dict(zip(unique, results, strict=True))
+    return [by_text[text] for text in texts]
 
 
 def _result(value: Any) -> Result:
@@ -378,4 +380,5 @@ def _result(value: Any) -> Result:
     if isinstance(value, str):
         return Result(text)
     alignment = cast("Alignment | None", getattr(value, "alignment", None))
+    alignment = None if alignment is None else tuple(alignment)
     return Result(text, alignment, tuple(getattr(value, "flags", ())))

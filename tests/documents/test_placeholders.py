@@ -144,6 +144,19 @@ def test_the_source_is_kept_if_all_else_fails():
     assert (one.pieces, one.fallbacks) == (None, (SOURCE_KEPT,))
 
 
+def test_equal_texts_are_translated_once():
+    calls = []
+
+    def translate(texts):
+        calls.append(texts)
+        return [text.upper() for text in texts]
+
+    segments = [Segment(text, 0, 3) for text in ("One", "two", "One")]
+    outcomes = translate_segments(Document(""), segments, translate, Settings())
+    assert [one.text for one in outcomes] == ["ONE", "TWO", "ONE"]
+    assert calls == [["One", "two"]]
+
+
 def test_results_are_checked():
     with pytest.raises(MtkitError, match="2 results for 1 texts"):
         outcome("One.", lambda texts: ["a", "b"])
