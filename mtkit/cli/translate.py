@@ -27,15 +27,17 @@ def translate(
     """Translate a file.
 
     Writes one line for each input line, in the same order; a blank line stays blank. In a TSV, CSV
-    or JSON Lines file, --field selects what to translate, and the other fields are kept. In .srt,
-    .vtt and .html files, the text is translated and everything else is kept. With --n-best, lines
-    are numbered from 1; the score is the log-probability after the length penalty.
+    or JSON Lines file, --field selects what to translate, and the other fields are kept. In
+    subtitles, pages, office documents and books, such as .srt, .html, .docx and .epub, the text is
+    translated and everything else is kept. With --n-best, lines are numbered from 1; the score is
+    the log-probability after the length penalty.
 
     Examples:
         mtkit translate new.de -m de-en/work/run/model -o new.en
         echo 'Guten Morgen!' | mtkit translate - -m de-en/work/run/model
         mtkit translate talks.tsv --field text -m de-en/work/run/model -o talks.en.tsv
         mtkit translate film.srt -m de-en/work/run/model -o film.en.srt
+        mtkit translate report.docx -m de-en/work/run/model -o report.en.docx
         mtkit translate new.de -m model-1 -m model-2 --format jsonl --details
     """
     from mtkit.translation.jobs.translation_spec import TranslationSpec

@@ -11,10 +11,15 @@ from mtkit.documents.formats import (
     format_by_start,
     format_by_type,
 )
+from mtkit.documents.office.package import media_type
 from mtkit.documents.segment import Document, ReadOptions
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import convert_os_errors
 from mtkit.io.file_type import refuse_document
 from mtkit.io.zip_archive import ZipArchive, is_zip
+
+_START_BYTES = 4
+"""Bytes by which a ZIP archive is recognized."""
 
 
 def read_document(path: Path, name: str | None, options: ReadOptions) -> tuple[str, Document]:
@@ -38,6 +43,21 @@ def read_document(path: Path, name: str | None, options: ReadOptions) -> tuple[s
     return _parsed(path, data, name, options)
 
 
+def format_of_package(path: Path) -> str | None:
+    """Return the format of a document that is a ZIP archive; None if the file is something else.
+
+    Raises:
+        MtkitError: The file is a ZIP archive, but not a document, or damaged.
+    """
+    if not path.is_file():
+        return None
+    with convert_os_errors(path), path.open("rb") as stream:
+        start = stream.read(_START_BYTES)
+    if not is_zip(start):
+        return None
+    return format_by_type(path, media_type(ZipArchive(read_bytes(path), str(path))))
+
+
 def _parsed(
     path: Path, data: bytes, name: str | None, options: ReadOptions
 ) -> tuple[str, Document]:
@@ -55,8 +75,6 @@ def _parsed(
 def _unpacked(
     path: Path, data: bytes, name: str | None, options: ReadOptions
 ) -> tuple[str, Document]:
-    from mtkit.documents.office.package import media_type
-
     archive = ZipArchive(data, str(path))
     found = format_by_type(path, media_type(archive))
     if name is not None and found != name:

@@ -1,6 +1,8 @@
-"""`mtkit translate` of documents: subtitles and pages."""
+"""`mtkit translate` of documents: subtitles, pages and office documents."""
 
+import io
 import json
+import zipfile
 
 import pytest
 
@@ -34,6 +36,44 @@ def test_a_document_is_translated(mtkit, tiny_run, film, tmp_path):
             assert text.startswith("1\n00:00:01,000 --> 00:00:02,000\n<i>")
             assert text.endswith("</i>\n") and text.count("{name}") == 1
             assert "학교" not in text
+
+
+def test_an_office_document_is_known_by_its_content(mtkit, tiny_run, tmp_path):
+    docx = pytest.importorskip("docx")
+    document, path, out = docx.Document(), tmp_path / "letter", tmp_path / "out"
+    document.add_paragraph("나는 학교에 간다.")
+    with path.open("wb") as stream:
+        document.save(stream)
+    outcome = mtkit("translate", path, "-m", tiny_run / "model", "-o", out)
+    assert outcome.status == 0, outcome.err
+    assert f"`{path}` is read as docx\n" in outcome.err
+    with out.open("rb") as stream:
+        (paragraph,) = docx.Document(stream).paragraphs
+    assert paragraph.text and "학교" not in paragraph.text
+
+
+def archive():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        packed.writestr("a.txt", "Hello")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message", "hint"),
+    [
+        ("a", archive(), "is a ZIP archive, but not an office document", "unpack it"),
+        ("a.docx", archive(), "is a ZIP archive, but not an office document", "unpack it"),
+        ("a.doc", b"x", "is an office document of an old format", "save it as .docx"),
+        ("a.pdf", b"x", "is a PDF document, which cannot be translated", "pdftotext"),
+    ],
+)
+def test_other_documents_are_refused(mtkit, tiny_run, tmp_path, name, data, message, hint):
+    path = tmp_path / name
+    path.write_bytes(data)
+    outcome = mtkit("translate", path, "-m", tiny_run / "model", "-o", tmp_path / "out")
+    assert outcome.status == 1 and f"`{path}`: {message}" in outcome.err
+    assert hint in outcome.err
 
 
 def test_as_text_it_is_translated_line_by_line(mtkit, tiny_run, film, tmp_path):

@@ -35,7 +35,7 @@ def translate_input(
             raise MtkitError(
                 f"`{spec.files.input_name}`: --report and --protect are for documents, not for "
                 "text and tables",
-                "leave them out, or name the format: --input-format srt, vtt or html",
+                "leave them out, or name the format of the document with --input-format",
             )
         from mtkit.translation.jobs.translate_file import translate_file
 
@@ -54,9 +54,11 @@ def _translate_document(
             f"`{files.input_name}`: a document is translated from a file to a file",
             "name the input, and the output with -o",
         )
-    logger.info(
-        "`%s` is read as %s; --input-format text translates it line by line", files.input_path, name
-    )
+    from mtkit.documents.formats import FORMATS, Format
+
+    is_text = isinstance(FORMATS[name], Format)
+    other = "; --input-format text translates it line by line" if is_text else ""
+    logger.info("`%s` is read as %s%s", files.input_path, name, other)
     from mtkit.documents.translate_document import translate_document
     from mtkit.io.atomic import atomic_write
     from mtkit.io.progress import progress

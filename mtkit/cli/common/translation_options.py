@@ -40,14 +40,19 @@ class PathOptions(ModelOptions):
     """Resume an interrupted run of the same command, or discard what it left and start over."""
 
 
+_LineFormat = Literal["auto", "text", "tsv", "csv", "jsonl"]
+_DocumentFormat = Literal["srt", "vtt", "html", "docx", "pptx", "xlsx", "odt", "ods", "odp", "epub"]
+
+
 @option_group(INPUT_AND_OUTPUT)
 class FormatOptions:
     """Formats of input and output."""
 
-    input_format: Literal["auto", "text", "tsv", "csv", "jsonl", "srt", "vtt", "html"] = "auto"
-    """Format of the input; auto is determined by the file name: .tsv, .csv and .jsonl are tables,
-    .srt, .vtt and .html are documents whose markup is kept, anything else is text. Other documents
-    such as .po or .docx are refused unless text is given."""
+    input_format: Literal[_LineFormat, _DocumentFormat] = "auto"
+    """Format of the input; auto is determined by the file name: .tsv, .csv and .jsonl are tables;
+    subtitles, pages, office documents and books, such as .srt, .html, .docx and .epub, are
+    documents whose markup is kept; anything else is text. Other documents such as .po are refused
+    unless text is given."""
     output_format: Annotated[
         Literal["text", "tsv", "csv", "jsonl"] | None,
         typer.Option("--format", show_default="as the input"),
@@ -71,10 +76,17 @@ class FormatOptions:
     """Refuse invalid UTF-8, or replace it with U+FFFD and report how often."""
 
     def document_format(self, path: Path) -> str | None:
-        """Return the format of a document with markup; None for text and tables."""
-        from mtkit.documents.formats import FORMATS, format_by_name
+        """Return the format of a document with markup; None for text and tables.
 
-        name = format_by_name(path) if self.input_format == "auto" else self.input_format
+        Raises:
+            MtkitError: The file is a ZIP archive, but not a document.
+        """
+        from mtkit.documents.formats import FORMATS, format_by_name
+        from mtkit.documents.read_document import format_of_package
+
+        name = self.input_format
+        if name == "auto":
+            name = format_by_name(path) or format_of_package(path)
         return name if name in FORMATS and name != "text" else None
 
     def line_options(

@@ -37,7 +37,7 @@ class Run(NamedTuple):
 
 
 class CodeInfo(NamedTuple):
-    """What a code of a segment is, and how it is written."""
+    """Kind of a code of a segment, and how it is written."""
 
     kind: Literal["format", "open", "close", "element", "inline"]
     """Begin or end of a formatting; a tag around runs; an element between runs, or within one."""

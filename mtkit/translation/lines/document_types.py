@@ -10,22 +10,22 @@ from mtkit.io.text import read_blocks
 
 _SUBTITLES, _HTML = "subtitles", "an HTML page"
 _OFFICE, _RESOURCES = "an office document", "a file of program texts"
+_OLD_OFFICE, _PDF = "an office document of an old format", "a PDF document"
 _BY_ENDING = {
     **dict.fromkeys(("po", "pot"), "a gettext catalog"),
     **dict.fromkeys(("srt", "vtt"), _SUBTITLES),
     **dict.fromkeys(("ass", "ssa", "sbv", "ttml", "dfxp"), "a subtitle file"),
     **dict.fromkeys(("html", "htm", "xhtml"), _HTML),
     **dict.fromkeys(("xliff", "xlf", "mxliff", "sdlxliff"), "an XLIFF file"),
-    **dict.fromkeys(
-        ("docx", "doc", "odt", "rtf", "pptx", "ppt", "odp", "xlsx", "xls", "ods", "epub"), _OFFICE
-    ),
+    **dict.fromkeys(("docx", "odt", "pptx", "odp", "xlsx", "ods", "epub"), _OFFICE),
+    **dict.fromkeys(("doc", "rtf", "ppt", "xls"), _OLD_OFFICE),
     **dict.fromkeys(("resx", "strings", "stringsdict", "properties", "arb"), _RESOURCES),
     **dict.fromkeys(("yaml", "yml"), "a YAML file"),
     "json": "a JSON document",
     "ipynb": "a notebook",
     "tmx": "a translation memory (TMX)",
     "xml": "an XML document",
-    "pdf": "a PDF document",
+    "pdf": _PDF,
     "parquet": "a Parquet table",
     "tex": "a LaTeX document",
     "md": "a Markdown document",
@@ -96,6 +96,18 @@ def _error(name: str, kind: str) -> MtkitError:
             f"`{name}`: looks like JSON, not like plain text",
             "for one JSON object per line, give --input-format jsonl and --field; to translate each"
             " line as it is, --input-format text",
+        )
+    if kind == _OLD_OFFICE:
+        return MtkitError(
+            f"`{name}`: is {kind}, which cannot be translated",
+            "save it as .docx, .pptx, .xlsx or .odt; or give --input-format text to translate each"
+            " line as it is",
+        )
+    if kind == _PDF:
+        return MtkitError(
+            f"`{name}`: is {kind}, which cannot be translated",
+            "convert it to .docx, or extract its text, for example with `pdftotext`; or give "
+            "--input-format text to translate each line as it is",
         )
     if kind in (_SUBTITLES, _HTML):
         return MtkitError(
