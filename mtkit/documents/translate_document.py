@@ -39,7 +39,8 @@ def translate_document(
             object with `text` and optionally `alignment` and `flags`, such as a `Translation`. Word
             alignments place inline tags; without them, tags are placed by position.
         output: File to write, whole or not at all.
-        format: text, srt, vtt or html; by default, the name of the file or its content decides.
+        format: One of the formats of `FORMATS`, such as html or docx; by default, the name of the
+            file or its content decides.
         src_lang: Language code of the document.
         tgt_lang: Language code of the translation.
         masks: Symbols that the model is known to copy, such as `<ph1>`, to take the place of

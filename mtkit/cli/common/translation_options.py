@@ -48,11 +48,13 @@ _DocumentFormat = Literal["srt", "vtt", "html", "docx", "pptx", "xlsx", "odt", "
 class FormatOptions:
     """Formats of input and output."""
 
-    input_format: Literal[_LineFormat, _DocumentFormat] = "auto"
-    """Format of the input; auto is determined by the file name: .tsv, .csv and .jsonl are tables;
-    subtitles, pages, office documents and books, such as .srt, .html, .docx and .epub, are
-    documents whose markup is kept; anything else is text. Other documents such as .po are refused
-    unless text is given."""
+    input_format: Annotated[
+        Literal[_LineFormat, _DocumentFormat], typer.Option(metavar="FORMAT")
+    ] = "auto"
+    """Format of the input: text, tsv, csv, jsonl; or a document whose markup is kept: srt, vtt,
+    html, docx, pptx, xlsx, odt, ods, odp, epub. auto is determined by the file name, and for office
+    documents and books also by the content; anything else is text. Other documents such as .po are
+    refused unless text is given."""
     output_format: Annotated[
         Literal["text", "tsv", "csv", "jsonl"] | None,
         typer.Option("--format", show_default="as the input"),
