@@ -8,10 +8,10 @@ from xml.parsers import expat
 
 from mtkit.documents.html import HtmlDocument
 from mtkit.documents.office.languages import direction_change
-from mtkit.documents.office.markup import Markup, MarkupDocument, MarkupReader, unpaired_tags
+from mtkit.documents.office.markup import Markup, MarkupDocument, MarkupReader
 from mtkit.documents.office.names import short_name
 from mtkit.documents.office.package import SIGNATURES, Package, read_text
-from mtkit.documents.segment import Document, Edit, ReadOptions, Segment, Translated
+from mtkit.documents.segment import Document, Edit, ReadOptions
 from mtkit.documents.xml_tokens import escape, tokenize, value_span
 from mtkit.errors import MtkitError
 from mtkit.io.zip_archive import ZipArchive
@@ -112,19 +112,8 @@ def _manifest(book: MarkupReader, root: str) -> list[_Item]:
     return [*first, *items.values()]
 
 
-class XhtmlDocument(HtmlDocument):
-    """A page of a book. A translation is written only if the page remains well-formed."""
-
-    def escape(self, text: str, segment: Segment) -> str:
-        """Return a text for XML, or for the attribute that a segment is."""
-        return escape(text, self.text[segment.begin - 1] if segment.is_attribute else "")
-
-    def fits(self, translated: Translated) -> bool:
-        """Return whether tags whose partner is elsewhere are the same, in the same order."""
-        segment = translated.segment
-        before = self.text[segment.begin : segment.end]
-        after = "".join(edit.text for edit in self.edits(translated, []))
-        return unpaired_tags(before) == unpaired_tags(after)
+class XhtmlDocument(MarkupDocument, HtmlDocument):
+    """A page of a book."""
 
 
 def _read_page(text: str, where: str) -> Document:
@@ -132,7 +121,7 @@ def _read_page(text: str, where: str) -> Document:
     return XhtmlDocument.parse(text, is_xml=True)
 
 
-def _read_contents(text: str, where: str) -> MarkupDocument:
+def _read_contents(text: str, where: str) -> Document:
     return MarkupReader(text, where, _CONTENTS).read()
 
 

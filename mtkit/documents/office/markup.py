@@ -4,9 +4,9 @@ import re
 from typing import NamedTuple
 
 from mtkit.documents.collector import Collector
-from mtkit.documents.office.names import short_name
+from mtkit.documents.office.part_reader import PartReader
 from mtkit.documents.segment import Document, Segment, Translated
-from mtkit.documents.xml_tokens import escape, matching_ends, tokenize
+from mtkit.documents.xml_tokens import escape
 
 _TAG = re.compile(
     r"""<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>"""
@@ -62,7 +62,7 @@ class Markup(NamedTuple):
     """Elements around paragraphs that are not translated."""
 
 
-class MarkupReader:
+class MarkupReader(PartReader):
     """Collects the segments of a part in XML.
 
     Args:
@@ -72,32 +72,17 @@ class MarkupReader:
     """
 
     def __init__(self, text: str, where: str, markup: Markup) -> None:
-        self.text, self.markup = text, markup
-        self.tokens = tokenize(text, where)
-        self.names = [short_name(token.name) for token in self.tokens]
-        self.ends = matching_ends(self.tokens)
-        self.document = MarkupDocument(text)
+        super().__init__(MarkupDocument(text), where)
+        self.markup = markup
         self.collector = Collector(text)
         self.divided_ends: set[int] = set()
         """Indices of the end tags of elements that are in several segments."""
-        self.pending: list[tuple[int, int]] = []
-        """Ranges of tokens that have to be scanned for paragraphs, such as those of notes."""
-
-    def read(self) -> MarkupDocument:
-        """Return the part with its segments in order."""
-        self.pending.append((0, len(self.tokens)))
-        while self.pending:
-            index, end = self.pending.pop()
-            while index < end:
-                index = self._scan(index)
-        self.document.segments.sort(key=lambda segment: segment.begin)
-        return self.document
 
     def is_skipped(self, index: int) -> bool:
         """Return whether an element is not translated."""
         return self.names[index] in self.markup.skipped
 
-    def _scan(self, index: int) -> int:
+    def scan(self, index: int) -> int:
         """Read a token outside paragraphs, and return the index of the next one."""
         if self.tokens[index].kind != "start":
             return index + 1

@@ -14,7 +14,7 @@ from mtkit.documents.office.names import short_name
 from mtkit.documents.office.package import SIGNATURES, Package, read_text
 from mtkit.documents.office.spreadsheet import KEPT, literals, normalized
 from mtkit.documents.segment import Document, Edit, ReadOptions, Segment
-from mtkit.documents.xml_tokens import Token, value_span
+from mtkit.documents.xml_tokens import value_span
 from mtkit.errors import MtkitError
 from mtkit.io.zip_archive import ZipArchive
 
@@ -98,7 +98,7 @@ class _Reader(MarkupReader):
         return (
             self.names[index] == "text:span"
             and token.kind == "start"
-            and _attributes(token).get("text:style-name") in self.plain_styles
+            and self.attributes(index).get("text:style-name") in self.plain_styles
             and not self.has_breaks(index)
         )
 
@@ -115,13 +115,13 @@ class _Reader(MarkupReader):
         """Return the styles of text that only note an editing session or a language."""
         found: set[str] = set()
         for index, name in enumerate(self.names):
-            attributes = _attributes(self.tokens[index])
+            attributes = self.attributes(index)
             if name != "style:style" or attributes.get("style:family") != "text":
                 continue
             properties = [
                 key
                 for inner in range(index + 1, self.ends[index])
-                for key in _attributes(self.tokens[inner])
+                for key in self.attributes(inner)
             ]
             if properties and _PLAIN.issuperset(properties) and len(attributes) == 2:
                 found.add(attributes.get("style:name", ""))
@@ -133,7 +133,7 @@ class _Reader(MarkupReader):
             return True
         if self.names[index] != "table:table-cell":
             return False
-        attributes = _attributes(self.tokens[index])
+        attributes = self.attributes(index)
         kind = attributes.get("office:value-type", "string")
         if kind != "string" or "table:formula" in attributes:
             return True
@@ -145,14 +145,14 @@ class _Reader(MarkupReader):
         )
         is_kept = normalized(text) in self.kept
         if is_kept:
-            self.document.remarks[KEPT] = self.document.remarks.get(KEPT, 0) + 1
+            self.remark(KEPT)
         return is_kept
 
     def _referenced_texts(self) -> frozenset[str]:
         """Return the texts to which formulas, filters and pivot tables refer by their value."""
         found: set[str] = set()
-        for token, name in zip(self.tokens, self.names, strict=True):
-            for key, value in _attributes(token).items():
+        for index, name in enumerate(self.names):
+            for key, value in self.attributes(index).items():
                 if key in _FORMULAS:
                     found |= literals(value)
                 elif key == "table:source-field-name" or (
@@ -160,10 +160,6 @@ class _Reader(MarkupReader):
                 ):
                     found.add(normalized(value))
         return frozenset(found - {""})
-
-
-def _attributes(token: Token) -> dict[str, str]:
-    return {short_name(key): value for key, value in token.attributes.items()}
 
 
 def _language_marks(reader: MarkupReader, options: ReadOptions) -> list[Edit]:

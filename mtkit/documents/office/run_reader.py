@@ -4,15 +4,13 @@ import re
 from typing import NamedTuple
 
 from mtkit.documents.collector import has_words
-from mtkit.documents.office.names import short_name
+from mtkit.documents.office.part_reader import PartReader
 from mtkit.documents.office.run_collector import RunCollector
 from mtkit.documents.office.runs import Run, RunDocument
 from mtkit.documents.segment import Segment
 from mtkit.documents.xml_tokens import (
     XML_NAMESPACE,
     Token,
-    matching_ends,
-    tokenize,
     unescape,
     value_span,
 )
@@ -49,7 +47,7 @@ class Vocabulary(NamedTuple):
     """Whether a line feed ends a segment."""
 
 
-class RunReader:
+class RunReader(PartReader):
     """Collects the segments of a part of an office document.
 
     Args:
@@ -59,34 +57,14 @@ class RunReader:
     """
 
     def __init__(self, text: str, where: str, vocabulary: Vocabulary) -> None:
-        self.text, self.vocabulary = text, vocabulary
-        self.tokens = tokenize(text, where)
-        self.names = [short_name(token.name) for token in self.tokens]
-        self.ends = matching_ends(self.tokens)
-        self.document = RunDocument(text, keeps_space=vocabulary.keeps_space)
+        super().__init__(RunDocument(text, keeps_space=vocabulary.keeps_space), where)
+        self.vocabulary = vocabulary
         self.collector = RunCollector(text)
         self.run: Run | None = None
         self.n_contents = 0
         """Number of things in the run after its properties."""
-        self.text_tag: tuple[int, int] | None = None
-        self.pending: list[tuple[int, int]] = []
-        """Ranges of tokens that have to be scanned for paragraphs, such as those of text boxes."""
 
-    def read(self) -> RunDocument:
-        """Return the part with its segments in order."""
-        self.pending.append((0, len(self.tokens)))
-        while self.pending:
-            index, end = self.pending.pop()
-            while index < end:
-                index = self._scan(index)
-        self.document.segments.sort(key=lambda segment: segment.begin)
-        return self.document
-
-    def is_start(self, index: int, *names: str) -> bool:
-        """Return whether a token begins an element of one of the names."""
-        return self.tokens[index].kind in ("start", "empty") and self.names[index] in names
-
-    def _scan(self, index: int) -> int:
+    def scan(self, index: int) -> int:
         """Read a token outside paragraphs, and return the index of the next one."""
         name, token = self.names[index], self.tokens[index]
         if token.kind not in ("start", "empty"):
@@ -94,26 +72,18 @@ class RunReader:
         if name in self.vocabulary.skipped or self.is_kept(index):
             return self.ends[index] + 1
         if name == self.vocabulary.paragraph:
-            self._read_paragraph(index)
+            self.read_paragraph(index)
             return self.ends[index] + 1
         if name in self.vocabulary.described:
             self._read_description(token)
         return index + 1
 
-    def attribute(self, index: int, name: str) -> str:
-        """Return the value of an attribute by its short name."""
-        attributes = self.tokens[index].attributes.items()
-        return next((value for key, value in attributes if short_name(key) == name), "")
-
     def is_kept(self, index: int) -> bool:
         """Return whether an element is not translated."""
         return False
 
-    def remark(self, what: str) -> None:
-        """Count something unusual."""
-        self.document.remarks[what] = self.document.remarks.get(what, 0) + 1
-
-    def _read_paragraph(self, index: int) -> None:
+    def read_paragraph(self, index: int) -> None:
+        """Read the segments of a paragraph."""
         end = self.ends[index]
         index += 1
         while index < end:

@@ -78,7 +78,8 @@ class StringReader(RunReader):
         super().__init__(text, where, vocabulary)
         self.kept = frozenset(kept)
 
-    def _read_paragraph(self, index: int) -> None:
+    def read_paragraph(self, index: int) -> None:
+        """Read the segments of a paragraph."""
         end = self.ends[index]
         parts: list[str] = []
         inner = index + 1
@@ -91,4 +92,4 @@ class StringReader(RunReader):
         if normalized(" ".join(parts)) in self.kept or normalized("".join(parts)) in self.kept:
             self.remark(KEPT)
             return
-        super()._read_paragraph(index)
+        super().read_paragraph(index)

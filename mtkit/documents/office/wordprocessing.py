@@ -66,9 +66,10 @@ class WordReader(RunReader):
             self.remark(BOUND)
         return is_bound
 
-    def _read_paragraph(self, index: int) -> None:
+    def read_paragraph(self, index: int) -> None:
+        """Read the segments of a paragraph."""
         self.paragraph_end = self.ends[index]
-        super()._read_paragraph(index)
+        super().read_paragraph(index)
 
     def read_token(self, index: int) -> int:
         """Read a token within a paragraph, and return the index of the next one."""
@@ -85,7 +86,7 @@ class WordReader(RunReader):
             self.collector.add("close", token.begin, self.tokens[self.ends[index]].end)
             return self.ends[index] + 1
         if self.is_start(index, "w:fldSimple") and not _is_translated(
-            self.attribute(index, "w:instr")
+            self.attributes(index).get("w:instr", "")
         ):
             self.add_field(token.begin, self.tokens[self.ends[index]].end, self.content(index))
             return self.ends[index] + 1
@@ -172,9 +173,9 @@ class WordReader(RunReader):
                 if open_fields and open_fields[-1].separate is None:
                     part = self.tokens[index + 1]
                     open_fields[-1].instruction += self.text[part.begin : part.end]
-            elif self.attribute(index, "w:fldCharType") == "begin":
+            elif self.attributes(index).get("w:fldCharType", "") == "begin":
                 open_fields.append(_Field((run, index)))
-            elif open_fields and self.attribute(index, "w:fldCharType") == "separate":
+            elif open_fields and self.attributes(index).get("w:fldCharType", "") == "separate":
                 open_fields[-1].separate = run, index
             elif open_fields:
                 field = open_fields.pop()
