@@ -25,12 +25,12 @@ THREADED_COMMENTS = STRINGS._replace(paragraph="?:threadedComment", text="?:text
 KEPT = "texts kept that formulas, tables, filters or pivot tables refer to"
 
 _FORMULA = re.compile(
-    r"<(?:\w+:)?(?:f|formula|formula1|formula2|calculatedColumnFormula|definedName)\b[^>]*>([^<]+)<"
+    r"<(?:\w+:)?(?:f|formula|formula1|formula2|calculatedColumnFormula|definedName)\b[^<>]*>([^<]+)<"
 )
 _LITERAL = re.compile(r'"((?:[^"]|"")+)"')
 _NAMED = re.compile(
-    r"""<(?:\w+:)?(?:tableColumn|cacheField)\b[^>]*?\sname\s*=\s*(?:"([^"]*)"|'([^']*)')"""
-    r"""|<(?:\w+:)?(?:filter|customFilter)\b[^>]*?\sval\s*=\s*(?:"([^"]*)"|'([^']*)')"""
+    r"""<(?:\w+:)?(?:tableColumn|cacheField)\b[^<>]*?\sname\s*=\s*(?:"([^"]*)"|'([^']*)')"""
+    r"""|<(?:\w+:)?(?:filter|customFilter)\b[^<>]*?\sval\s*=\s*(?:"([^"]*)"|'([^']*)')"""
 )
 _CODED = re.compile("_x([0-9A-Fa-f]{4})_")
 
