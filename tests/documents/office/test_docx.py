@@ -335,7 +335,7 @@ def ids(root):
     return [one.get(f"{{{W}}}id") for one in root.iter() if one.get(f"{{{W}}}id")]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(paragraphs())
 def test_all_nestings_of_runs(tmp_path_factory, content):
     """Words keep their formatting and the elements around them, in any order of words."""

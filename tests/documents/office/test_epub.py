@@ -129,7 +129,7 @@ CONTENT = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(CONTENT, max_size=5).map("".join))
 def test_a_page_remains_well_formed(tmp_path_factory, content):
     tmp_path = tmp_path_factory.mktemp("pages")
