@@ -131,7 +131,7 @@ def unpack_sheets(archive: ZipArchive, options: ReadOptions) -> Document:
     """Read an xlsx workbook."""
     kept: set[str] = set()
     for name, kind in read_content_types(archive).items():
-        if kind in _REFERRING_PARTS or kind.endswith("sheet.main+xml"):
+        if kind in _REFERRING_PARTS or kind.endswith(".main+xml"):
             kept |= referenced_texts(read_text(archive, name)[0])
     kept.discard("")
 
