@@ -79,7 +79,8 @@ def _unpacked(
     found = format_by_type(path, media_type(archive))
     if name is not None and found != name:
         raise MtkitError(
-            f"`{path}`: is {found}, not {name}", f"rename it to .{found}, or give the format {found}"
+            f"`{path}`: is {found}, not {name}",
+            f"rename it to .{found}, or give the format {found}",
         )
     format = FORMATS[found]
     assert isinstance(format, PackageFormat)
