@@ -1,11 +1,13 @@
 """XML with text between inline tags, as in OpenDocument and EPUB."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mtkit.documents.collector import Collector
 from mtkit.documents.office.part_reader import PartReader
-from mtkit.documents.segment import Document, Segment, Translated
+from mtkit.documents.office.ranges import range_of, with_ranges_in_order
+from mtkit.documents.segment import Document, Edit, Segment, Translated
 from mtkit.documents.xml_tokens import escape
 
 _TAG = re.compile(
@@ -21,6 +23,11 @@ class MarkupDocument(Document):
     def escape(self, text: str, segment: Segment) -> str:
         """Return a text for XML, or for the attribute that a segment is."""
         return escape(text, self.text[segment.begin - 1] if segment.is_attribute else "")
+
+    def edits(self, translated: Translated, inner: Sequence[Edit]) -> list[Edit]:
+        """Return the changes that write a translation."""
+        pieces = with_ranges_in_order(translated.pieces, self.text)
+        return super().edits(Translated(translated.segment, pieces), inner)
 
     def fits(self, translated: Translated) -> bool:
         """Return whether tags whose partner is elsewhere are the same, in the same order."""
@@ -145,7 +152,10 @@ class MarkupReader(PartReader):
         if text and not any(self.names[i] in self.markup.paragraphs for i in inside):
             self.collector.add_protected(begin, end, text)
             return
-        self.collector.add_code(begin, end)
+        name = ""
+        if (mark := range_of(self.text[begin:end])) is not None:
+            name = f"/{mark[0]}" if mark[1] else mark[0]
+        self.collector.add_code(begin, end, name)
         self.pending.append((index, last))
 
     def _flush(self) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Literal, NamedTuple
 
 from mtkit.documents.collector import has_words
+from mtkit.documents.office.ranges import range_of
 from mtkit.documents.office.runs import CodeInfo, Run, RunSegment
 from mtkit.documents.segment import Code, Protected
 from mtkit.documents.xml_tokens import unescape
@@ -190,7 +191,25 @@ class _Builder:
         for first, last in self._pairs:
             i, j = index[id(first)], index[id(last)]
             found[i], found[j] = first._replace(partner=j), last._replace(partner=i)
+        self._pair_ranges(found)
         return found
+
+    def _pair_ranges(self, codes: list[Code]) -> None:
+        """Make pairs of the marks of ranges that do not overlap other pairs."""
+        begins: dict[str, int] = {}
+        for end, code in enumerate(codes):
+            mark = range_of(self.document[code.begin : code.end]) if code.partner is None else None
+            if mark is None:
+                continue
+            name, is_end = mark
+            if not is_end:
+                begins[name] = end
+            elif name in begins:
+                begin = begins.pop(name)
+                inside = [one.partner for one in codes[begin + 1 : end]]
+                if all(one is None or begin < one < end for one in inside):
+                    codes[begin] = codes[begin]._replace(partner=end)
+                    codes[end] = code._replace(partner=begin)
 
     def _contexts(self) -> list[int]:
         """Return for each item the number of the pair that it is in: 1 + index of its first tag."""

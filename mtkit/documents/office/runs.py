@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from mtkit.documents.office.ranges import with_ranges_in_order
 from mtkit.documents.segment import (
     Code,
     Document,
@@ -81,7 +82,7 @@ class RunDocument(Document):
         if not isinstance(segment, RunSegment):
             return super().edits(translated, inner)
         writer = _Writer(self, segment, inner)
-        for piece in translated.pieces:
+        for piece in with_ranges_in_order(translated.pieces, self.text):
             writer.add(piece)
         edits = [Edit(segment.begin, segment.end, writer.finish())]
         if self.keeps_space and segment.codes:

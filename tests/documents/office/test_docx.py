@@ -170,6 +170,22 @@ def test_inline_elements(tmp_path, content, expected):
     assert body(tmp_path, content)[0] == expected
 
 
+def test_a_range_encloses_the_same_words(tmp_path):
+    start, end = '<w:commentRangeStart w:id="7"/>', '<w:commentRangeEnd w:id="7"/>'
+    content = (run("We sell "), start, run("red cars"), end, run(" today"))
+    out, _ = body(tmp_path, *content, translate=reversed_words)
+    assert "cars red" in out.split(start)[1].split(end)[0]
+
+
+def test_overlapping_ranges_end_after_they_begin(tmp_path):
+    marks = [f'<w:bookmark{one} w:id="{i}"/>' for one in ("Start", "End") for i in (1, 2)]
+    words = [run(f"{word} ") for word in ("We", "sell", "red", "cars")]
+    content = [part for pair in zip(words, marks, strict=True) for part in pair]
+    out, _ = body(tmp_path, *content, run("today"), translate=reversed_words)
+    places = [out.index(mark) for mark in marks]
+    assert places[0] < places[2] and places[1] < places[3]
+
+
 def field(instruction, result):
     def char(kind):
         return f'<w:r><w:fldChar w:fldCharType="{kind}"/></w:r>'

@@ -134,6 +134,14 @@ def test_inline_elements(tmp_path, content, expected):
         assert "<text:page-number>three</text:page-number>" in xml
 
 
+def test_a_range_encloses_the_same_words(tmp_path):
+    start, end = '<text:bookmark-start text:name="b"/>', '<text:bookmark-end text:name="b"/>'
+    content = odt(f"<text:p>We sell {start}red cars{end} today</text:p>")
+    out, _ = translated(tmp_path, "a.odt", content, reversed_words)
+    xml = member(out, "content.xml")
+    assert f"today {start}cars red{end} sell We" in xml
+
+
 def test_deleted_text_is_kept(tmp_path):
     deleted = "<text:tracked-changes><text:p>old</text:p></text:tracked-changes>"
     out, report = translated(tmp_path, "a.odt", odt(f"{deleted}<text:p>new</text:p>"), upper)
