@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from mtkit.config.shortlist import ShortlistConfig
 from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.corpus.store.token_store import StoreWriter, TokenStore
+from mtkit.corpus.token_translations import learn_translations
 from mtkit.errors import MtkitError
 from mtkit.search.shortlist.shortlist import Shortlist
-from mtkit.search.shortlist.subword_translations import learn_translations
 from mtkit.tokenizer.subword import Tokenizer
 
 _CHUNK_PAIRS = 4096

@@ -13,7 +13,7 @@ from mtkit.corpus.store.token_store import StoreWriter, TokenStore
 from mtkit.errors import MtkitError
 from mtkit.search.shortlist.build import make_shortlist, store_of_pairs
 from mtkit.search.shortlist.shortlist import Shortlist
-from mtkit.search.shortlist.subword_translations import learn_translations
+from mtkit.corpus.token_translations import learn_translations
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 
@@ -68,7 +68,7 @@ def test_the_first_candidate_is_the_translation(id_store):
 
 def test_small_chunks_learn_the_same(id_store, monkeypatch):
     whole = learn_translations(id_store, N_WORDS, 2 * N_WORDS)
-    monkeypatch.setattr("mtkit.search.shortlist.subword_translations._CHUNK_LINKS", 100)
+    monkeypatch.setattr("mtkit.corpus.token_translations._CHUNK_LINKS", 100)
     chunked = learn_translations(id_store, N_WORDS, 2 * N_WORDS)
     order = [
         np.lexsort((table.tgt_ids, np.repeat(np.arange(N_WORDS), np.diff(table.offsets))))
