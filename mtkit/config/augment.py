@@ -1,4 +1,4 @@
-"""Recipe section `augment:`: data augmentation that imitates careless text."""
+"""Recipe section `augment:`: data augmentation, for careless text, placeholders and terms."""
 
 from typing import Literal, Self, get_args
 
@@ -6,8 +6,14 @@ from pydantic import Field, model_validator
 
 from mtkit.config.section import Section
 
+MASKS = tuple(f"<ph{number}>" for number in range(1, 9))
+"""Symbols of the vocabulary that stand for placeholders."""
+TERM_SYMBOLS = ("<term>", "<as>", "</term>")
+"""Symbols of the vocabulary before a term, before its translation, and after it."""
 Alteration = Literal["upper_case", "title_case", "typos", "drop_end_punctuation", "noise"]
-"""Kinds of alteration; a training pair gets at most one."""
+"""Kinds of alteration that imitate careless text; a training pair gets at most one."""
+Annotation = Literal["placeholders", "terms"]
+"""Kinds of alteration after which a model has symbols for something; one of those as well."""
 
 
 class AugmentConfig(Section):
@@ -32,6 +38,13 @@ class AugmentConfig(Section):
     merge: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of pairs with another pair of the same corpus appended, so that the model learns to
     translate lines of two sentences; applied before the other alterations."""
+    placeholders: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of pairs in which placeholders, numbers and names that both sides have are replaced by
+    masks such as <ph1>, so that the model learns to carry them along; documents are then translated
+    with masks."""
+    terms: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Share of pairs in which words of the source are followed by their translation, as aligned in
+    the corpus, so that the model learns to use the terms of `mtkit translate --terms`."""
 
     @model_validator(mode="after")
     def shares_add_up(self) -> Self:
@@ -44,6 +57,17 @@ class AugmentConfig(Section):
         return self
 
     @property
-    def shares(self) -> dict[Alteration, float]:
+    def shares(self) -> dict[Alteration | Annotation, float]:
         """Share of each alteration, in the order in which they are drawn."""
-        return {name: getattr(self, name) for name in get_args(Alteration)}
+        names = (*get_args(Alteration), *get_args(Annotation))
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """Symbols of the vocabulary that stand for placeholders; none unless they are learned."""
+        return MASKS if self.placeholders else ()
+
+    @property
+    def term_symbols(self) -> tuple[str, ...]:
+        """Symbols around terms and their translations; none unless they are learned."""
+        return TERM_SYMBOLS if self.terms else ()

@@ -17,12 +17,17 @@ INSERTED_PATTERN = r"""
 """Verbose pattern of what programs fill in, and of addresses: {name}, {0}, %s, %(x)d, ${x}, URLs
 and e-mail addresses.
 """
-_PATTERN = rf"""
+_MARKUP_PATTERN = rf"""
     {INSERTED_PATTERN}
   | </?[A-Za-z0-9][^<>\n]{{0,200}}>                       # <b>, </b>, <2ko>
   | &\#?\w+;                                            # &amp;
+"""
+_PATTERN = rf"""
+    {_MARKUP_PATTERN}
   | \d+(?:[.,:/-]\d+)*                                  # 1, 3.14, 12:30, 2024-02-29
 """
+MARKUP = re.compile(_MARKUP_PATTERN, re.VERBOSE)
+"""A placeholder other than a number."""
 PLACEHOLDER = re.compile(f"({_PATTERN})", re.VERBOSE)
 """One group, the placeholder: {name}, {0}, %s, %(x)d, ${x}, <tag>, &amp;, URLs, e-mail addresses
 and numbers.
