@@ -65,7 +65,7 @@ class BatchBuilder:
         if recipe.augments_online:
             from mtkit.batches.online_augment import OnlineAugmenter
 
-            augmenter = OnlineAugmenter.for_recipe(recipe, tokenizer)
+            augmenter = OnlineAugmenter.for_recipe(recipe, tokenizer, store)
         if recipe.training.alignment_weight:
             from mtkit.batches.word_alignment import BatchAligner
 

@@ -2,18 +2,23 @@
 
 from collections.abc import Sequence
 from random import Random
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.batches.bucketing import Indices, fill_batches
-from mtkit.config.augment import Alteration, AugmentConfig
+from mtkit.config.augment import Alteration, Annotation, AugmentConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
 from mtkit.corpus.augment.alterations import alter_pair, draw_alterations
+from mtkit.corpus.store.token_store import TokenStore
+from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.tokenizer.subword_sampling import SubwordSampler
+
+if TYPE_CHECKING:
+    from mtkit.corpus.terms.lexicon import Lexicon
 
 GROUP_SIZE = 32
 """Batches that are augmented together and redistributed by their new lengths.
@@ -63,6 +68,9 @@ class OnlineAugmenter:
         langs: Language codes of source and target.
         seed: Not negative.
         max_length: Maximum number of ids of a side, without tags.
+        lexicon: Aligns the words that are masked or annotated; needed for these.
+    Raises:
+        MtkitError: The tokenizer lacks a symbol that the augmentation writes.
     """
 
     group_size = GROUP_SIZE
@@ -75,7 +83,10 @@ class OnlineAugmenter:
         langs: tuple[str, str],
         seed: int,
         max_length: int,
+        lexicon: "Lexicon | None" = None,
     ) -> None:
+        _require_symbols(tokenizer, (*augment.masks, *augment.term_symbols))
+        self._lexicon = lexicon
         self._tokenizer, self._augment = tokenizer, augment
         self._langs, self._seed, self._max_length = langs, seed, max_length
         self._samplers = [
@@ -90,8 +101,13 @@ class OnlineAugmenter:
         """For source and target; None for a side whose subwords are not sampled."""
 
     @classmethod
-    def for_recipe(cls, recipe: Recipe, tokenizer: Tokenizer) -> Self:
+    def for_recipe(cls, recipe: Recipe, tokenizer: Tokenizer, store: TokenStore) -> Self:
         """Return the augmenter of a recipe that `augments_online`."""
+        lexicon = None
+        if recipe.augment.masks or recipe.augment.term_symbols:
+            from mtkit.batches.store_lexicon import learn_lexicon
+
+            lexicon = learn_lexicon(recipe, store, tokenizer)
         return cls(
             tokenizer,
             recipe.sampling,
@@ -99,6 +115,7 @@ class OnlineAugmenter:
             (recipe.data.src_lang, recipe.data.tgt_lang),
             recipe.training.seed,
             recipe.preprocess.max_length,
+            lexicon,
         )
 
     def augment_group(
@@ -159,7 +176,7 @@ class OnlineAugmenter:
         return tokenizer.src.special.unk in pair[0] or tokenizer.tgt.special.unk in pair[1]
 
     def _alter(
-        self, pairs: PairsById, alterations: dict[int, Alteration], rng: Random
+        self, pairs: PairsById, alterations: dict[int, Alteration | Annotation], rng: Random
     ) -> PairsById:
         src, tgt = self._tokenizer.src, self._tokenizer.tgt
         texts = zip(
@@ -168,12 +185,28 @@ class OnlineAugmenter:
             strict=True,
         )
         altered = [
-            alter_pair(alterations[i], a, [b], rng, self._langs)
+            self._alter_pair(alterations[i], a, b, rng)
             for i, (a, b) in zip(pairs, texts, strict=True)
         ]
         new_src = src.encode([a for a, _ in altered], n_threads=1)
-        new_tgt = tgt.encode([b for _, (b,) in altered], n_threads=1)
+        new_tgt = tgt.encode([b for _, b in altered], n_threads=1)
         return dict(zip(pairs, zip(new_src, new_tgt, strict=True), strict=True))
+
+    def _alter_pair(
+        self, name: Alteration | Annotation, src: str, tgt: str, rng: Random
+    ) -> tuple[str, str]:
+        if name == "placeholders" or name == "terms":
+            if self._lexicon is None:
+                raise ValueError(f"augment.{name} needs a lexicon")
+            if name == "terms":
+                from mtkit.corpus.augment.term_annotation import annotate_pair
+
+                return annotate_pair(src, tgt, self._lexicon, rng), tgt
+            from mtkit.corpus.augment.masking import mask_pair
+
+            return mask_pair(src, tgt, self._lexicon, rng)
+        new_src, (new_tgt,) = alter_pair(name, src, [tgt], rng, self._langs)
+        return new_src, new_tgt
 
     def _sample(self, pairs: PairsById, seeds: Sequence[int]) -> PairsById:
         sides = [a for a, _ in pairs.values()], [b for _, b in pairs.values()]
@@ -182,6 +215,17 @@ class OnlineAugmenter:
             for side, sampler, seed in zip(sides, self._samplers, seeds, strict=True)
         )
         return dict(zip(pairs, zip(src, tgt, strict=True), strict=True))
+
+
+def _require_symbols(tokenizer: Tokenizer, symbols: Sequence[str]) -> None:
+    known = set(tokenizer.src.user_symbols) & set(tokenizer.tgt.user_symbols)
+    if missing := [symbol for symbol in symbols if symbol not in known]:
+        raise MtkitError(
+            f"the tokenizer lacks {', '.join(missing)}, which augment.placeholders or augment.terms"
+            " writes",
+            "run `mtkit tokenizer train` and `mtkit preprocess` with the same recipe; to go on from"
+            " a model, set training.init_from, which extends its vocabulary",
+        )
 
 
 def rebatch(lengths: NDArray[np.int64], n_batches: int, rng: np.random.Generator) -> list[Indices]:

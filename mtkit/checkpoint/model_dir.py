@@ -128,6 +128,11 @@ class ModelDirConfig(Section):
     """Length of the training lines; None, as in older models, means one sentence per line."""
     alignment_head: AlignmentHead | None = None
     """Head that was trained to predict word alignments, if any."""
+    masks: tuple[str, ...] = ()
+    """Symbols that the model was trained to copy in place of placeholders."""
+    term_symbols: tuple[str, ...] = ()
+    """Symbols before a term, before its translation and after it, if the model was trained with
+    terms whose translations are given."""
     model: ModelConfig
     """Dimensions of the model."""
     search: SearchConfig = SearchConfig()

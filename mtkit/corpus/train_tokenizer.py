@@ -147,14 +147,21 @@ def _train_side(
 
 
 def _settings(recipe: Recipe) -> TokenizerConfig:
-    """Return the recipe's tokenizer section, with the tags of its corpora as user symbols."""
+    """Return the recipe's tokenizer section with all user symbols.
+
+    These are also the tags of its corpora, and the symbols that augmentation writes.
+    """
     _check_tags(recipe.data)
-    symbols = recipe.tokenizer.user_symbols
-    return recipe.tokenizer.model_copy(
-        update={
-            "user_symbols": (*symbols, *(tag for tag in recipe.data.tags if tag not in symbols))
-        }
+    augment = recipe.augment
+    symbols = dict.fromkeys(
+        [
+            *recipe.tokenizer.user_symbols,
+            *recipe.data.tags,
+            *augment.masks,
+            *augment.term_symbols,
+        ]
     )
+    return recipe.tokenizer.model_copy(update={"user_symbols": tuple(symbols)})
 
 
 def _check_tags(data: DataConfig) -> None:

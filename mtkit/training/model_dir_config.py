@@ -31,6 +31,8 @@ def model_dir_config(
         tgt_tags=tuple(dict.fromkeys(tag for source in data.train for tag in source.tgt_tags)),
         training_lines=training_lines,
         alignment_head=recipe.alignment_head,
+        masks=recipe.augment.masks,
+        term_symbols=recipe.augment.term_symbols,
         model=recipe.model,
         search=recipe.search,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from random import Random
 
-from mtkit.config.augment import Alteration, AugmentConfig
+from mtkit.config.augment import Alteration, Annotation, AugmentConfig
 from mtkit.corpus.augment.noise import random_noise_line
 from mtkit.corpus.augment.typos import add_typos
 from mtkit.corpus.languages import base_language
@@ -27,9 +27,11 @@ _FINAL_PUNCTUATION = re.compile(
 _DOTTED_I = frozenset({"tr", "tur", "az", "aze", "azj"})
 
 
-def draw_alterations(config: AugmentConfig, n_pairs: int, rng: Random) -> dict[int, Alteration]:
+def draw_alterations(
+    config: AugmentConfig, n_pairs: int, rng: Random
+) -> dict[int, Alteration | Annotation]:
     """Draw which of `n_pairs` pairs are altered, and how, with one random number per pair."""
-    names: list[Alteration] = [name for name, share in config.shares.items() if share]
+    names = [name for name, share in config.shares.items() if share]
     if not names:
         return {}
     ends = list(accumulate(config.shares[name] for name in names))
