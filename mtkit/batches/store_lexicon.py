@@ -5,11 +5,12 @@ import time
 import numpy as np
 
 from mtkit.config.recipe import Recipe
+from mtkit.corpus.sentence_pair import Side
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.corpus.terms.lexicon import Lexicon
 from mtkit.io.logs import get_logger
 from mtkit.io.progress import format_duration
-from mtkit.tokenizer.subword import Tokenizer
+from mtkit.tokenizer.subword import Subword, Tokenizer
 
 logger = get_logger(__name__)
 
@@ -25,13 +26,14 @@ def learn_lexicon(recipe: Recipe, store: TokenStore, tokenizer: Tokenizer) -> Le
     started_s = time.monotonic()
     rows = np.unique(np.linspace(0, len(store) - 1, min(len(store), MAX_PAIRS)).astype(np.int64))
     symbols = {*tokenizer.src.user_symbols, *tokenizer.tgt.user_symbols}
-    texts = []
-    for side, subword in (("src", tokenizer.src), ("tgt", tokenizer.tgt)):
-        tag_ids = np.array(subword.lookup_ids(sorted(symbols)), np.int64)
-        ids = (row[~np.isin(row, tag_ids)].tolist() for row in store.gather(side, rows).rows())
+    texts: list[list[str]] = []
+    sides: tuple[tuple[Side, Subword], ...] = (("src", tokenizer.src), ("tgt", tokenizer.tgt))
+    for side, subword in sides:
+        symbol_ids = np.array(subword.lookup_ids(sorted(symbols)), np.int64)
+        ids = (row[~np.isin(row, symbol_ids)].tolist() for row in store.gather(side, rows).rows())
         texts.append(subword.decode(list(ids)))
-    langs = recipe.data.src_lang, recipe.data.tgt_lang
-    lexicon = Lexicon.learn(*texts, langs)
+    src, tgt = texts
+    lexicon = Lexicon.learn(src, tgt, (recipe.data.src_lang, recipe.data.tgt_lang))
     logger.info(
         "learned the translations of %s words from %s pairs in %s",
         f"{len(lexicon.translations):,}",

@@ -44,7 +44,8 @@ def translate(
 
     lines = formats.line_options(paths.input_path, alignments.placement)
     files = translation_files(paths, formats, alignments, constraints)
-    check_paths(files, paths.model_dirs, alignments.unk_dictionary_path, documents.report_path)
+    others = [alignments.unk_dictionary_path, constraints.terms_path]
+    check_paths(files, paths.model_dirs, others, documents.report_path)
     spec = TranslationSpec(
         files,
         tuple(paths.model_dirs),

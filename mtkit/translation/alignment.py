@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.corpus.languages import word_separator
@@ -11,6 +11,9 @@ from mtkit.engines.make_scorer import make_teacher_forced_scorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.result import Alignment
 from mtkit.workers.thread_pool import ThreadPool
+
+if TYPE_CHECKING:
+    from mtkit.corpus.terms.annotation import Annotation
 
 CharSpan = tuple[int, int]
 """Begin and end of something in a text, in characters."""
@@ -43,6 +46,19 @@ class PartToAlign(NamedTuple):
     offset: int
     """Position of the text in its line, in characters."""
     token_ids: list[int]
+    annotation: "Annotation | None" = None
+    """The text with the translations of its terms, if `src_ids` encode that."""
+
+    @property
+    def encoded_text(self) -> str:
+        """The text that `src_ids` encode."""
+        return self.src_text if self.annotation is None else self.annotation.text
+
+    def span_in_line(self, begin: int, end: int) -> CharSpan:
+        """Return the span of the line that a span of the encoded text comes from."""
+        if self.annotation is not None:
+            begin, end = self.annotation.origin(begin, end)
+        return self.offset + begin, self.offset + end
 
 
 class TokenAligner:
@@ -80,7 +96,7 @@ class TokenAligner:
             parts: Any number of parts.
             max_tokens: Maximum number of positions in a batch, padding included.
         """
-        spans = self.tokenizer.src.token_spans([part.src_text for part in parts])
+        spans = self.tokenizer.src.token_spans([part.encoded_text for part in parts])
         batches = pair_batches(
             [
                 self.scorer.pair_lengths(part.src_ids, self.prefix_ids + part.token_ids)
@@ -120,7 +136,7 @@ class TokenAligner:
     ) -> AlignedPart:
         text, spans = self.tokenizer.tgt.decode_with_spans(part.token_ids)
         text_ids = part.src_ids[len(part.src_ids) - len(src_spans) :]
-        in_line = [(part.offset + begin, part.offset + end) for begin, end in src_spans]
+        in_line = [part.span_in_line(*span) for span in src_spans]
         return AlignedPart(
             part.token_ids,
             text,

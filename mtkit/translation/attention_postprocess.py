@@ -84,7 +84,8 @@ class AttentionPostprocessor:
         )
 
     def _task(self, part: LinePart, candidate: Candidate) -> PartToAlign:
-        return PartToAlign(part.ids or [], part.text, part.begin, candidate.token_ids)
+        ids = part.ids or []
+        return PartToAlign(ids, part.text, part.begin, candidate.token_ids, part.annotation)
 
     def _aligned_line(
         self,

@@ -38,7 +38,8 @@ class ConstraintEncoder:
         """Encode the constraints on each part of each line, in one list.
 
         The sentences of a prefix begin the first parts, one each. A word that must appear is
-        required in the first part whose draft contains it, else in the first part whose source
+        required in the first part whose source contains the word that it translates; if that is
+        unknown, in the first part whose draft contains it, else in the first part whose source
         contains it, else in the first part. Words that must not appear are forbidden in all parts.
 
         Args:
@@ -64,11 +65,12 @@ class ConstraintEncoder:
         prefixes = self._prefixes(constraints.prefix, len(parts))
         negative = tuple(map(self._speller.phrase, dict.fromkeys(constraints.must_not)))
         positive: list[list[PhraseAutomaton]] = [[] for _ in parts]
-        for text in dict.fromkeys(constraints.must):
+        origins = constraints.must_src or [""] * len(constraints.must)
+        for text, origin in dict(zip(constraints.must, origins, strict=True)).items():
             phrase = self._speller.phrase(text)
             self._check(phrase, negative)
-            index = next((i for i, holder in enumerate((*drafts, *parts)) if text in holder), 0)
-            positive[index % len(parts)].append(phrase)
+            index = _place(text, origin, parts, drafts)
+            positive[index].append(phrase)
         return [
             Constraints((*self.tag_ids, *prefix), len(self.tag_ids), tuple(phrases), negative)
             for prefix, phrases in zip(prefixes, positive, strict=True)
@@ -125,3 +127,18 @@ class ConstraintEncoder:
                         f"{phrase.text!r} must appear, and {other.text!r} must not",
                         "leave one of the two out",
                     )
+
+
+def _place(text: str, origin: str, parts: Sequence[str], drafts: Sequence[str]) -> int:
+    """Return the index of the part in which a word is required.
+
+    Args:
+        text: The word.
+        origin: Word of the source that it translates; blank if unknown.
+        parts: Source texts of the parts.
+        drafts: Translations of the parts; none if there are none.
+    """
+    if origin:
+        return next((i for i, part in enumerate(parts) if origin in part), 0)
+    index = next((i for i, holder in enumerate((*drafts, *parts)) if text in holder), 0)
+    return index % len(parts)

@@ -18,6 +18,9 @@ class LineConstraints(NamedTuple):
     """Words and phrases that must appear in the translation."""
     must_not: tuple[str, ...] = ()
     """Words and phrases that must not appear in the translation."""
+    must_src: tuple[str, ...] = ()
+    """Source words that the words of `must` translate, one for each, blank if unknown; none if all
+    are unknown."""
 
 
 UNCONSTRAINED = LineConstraints()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SearchConfig
 from mtkit.engines.protocol import Engine, SearchRequest, ignore_progress
+from mtkit.io.logs import get_logger
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.translation.degenerate import search_again
@@ -16,9 +17,13 @@ from mtkit.translation.result import LineCandidates
 from mtkit.translation.source_encoder import SourceEncoder, SourceLine
 
 if TYPE_CHECKING:
+    from mtkit.corpus.terms.annotation import Annotation
     from mtkit.engines.batch_journal import BatchJournal
     from mtkit.translation.constraint_encoder import ConstraintEncoder
     from mtkit.translation.line_constraints import LineConstraints
+
+
+logger = get_logger(__name__)
 
 
 def ignore_lines(n_lines: int) -> None:
@@ -35,8 +40,26 @@ class LineRequest:
     """Constraints on each translation; None if there are none."""
     on_lines: Callable[[int], None] = ignore_lines
     """Called with a number of lines whenever that many more are finished."""
+    annotate: "Callable[[str], Annotation | None] | None" = None
+    """Writes the translations of terms into a source; None if there are no terms."""
     journal: "BatchJournal | None" = None
     """Journal in which finished batches are saved, and looked up before they are searched."""
+
+    def warn_of_idle_shortlist(self) -> bool:
+        """Log a warning if the search looks at the whole vocabulary in spite of a shortlist."""
+        from mtkit.search.logits_rules import full_vocab_reasons
+
+        reasons = full_vocab_reasons(self.search, ())
+        for name, words in (("must appear", "must"), ("must not appear", "must_not")):
+            if any(getattr(one, words) for one in self.constraints or ()):
+                reasons.append(f"words that {name}")
+        if reasons:
+            logger.warning(
+                "the shortlist has no effect on a search that needs the whole vocabulary, as it "
+                "does with %s",
+                ", ".join(reasons),
+            )
+        return bool(reasons)
 
     def select(self, indices: Sequence[int], *, required_words: bool = True) -> "LineRequest":
         """Return a request for some of the lines, which reports no progress.
@@ -48,7 +71,9 @@ class LineRequest:
         constraints = self.constraints
         if constraints is not None:
             chosen = [constraints[i] for i in indices]
-            constraints = chosen if required_words else [one._replace(must=()) for one in chosen]
+            constraints = (
+                chosen if required_words else [one._replace(must=(), must_src=()) for one in chosen]
+            )
         texts = [self.texts[i] for i in indices]
         return replace(self, texts=texts, constraints=constraints, on_lines=ignore_lines)
 
@@ -114,7 +139,9 @@ class LineSearch:
                 and not any(phrase in text for phrase in one.must_not)
                 for text, one in zip(request.texts, request.constraints, strict=True)
             ]
-        return self.source_encoder.encode(request.texts, request.search.split_sentences, is_copied)
+        return self.source_encoder.encode(
+            request.texts, request.search.split_sentences, is_copied, request.annotate
+        )
 
     def _search(self, lines: Sequence[SourceLine], request: LineRequest) -> list[LineCandidates]:
         """Search for the parts of all lines at once."""
@@ -213,7 +240,10 @@ class LineSearch:
         }
         if not short:
             return
-        finer = [self.source_encoder.finer(lines[i], parts) for i, parts in short.items()]
+        finer = [
+            self.source_encoder.finer(lines[i], parts, request.annotate)
+            for i, parts in short.items()
+        ]
         again = self._search(finer, request.select(list(short)))
         for (i, parts), line, found in zip(short.items(), finer, again, strict=True):
             if len(short_parts(line, found)) < len(parts):

@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple, Self
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import list_of_texts, require_type
 
-Flag = Literal["split", "looped", "short", "copied", "placeholder"]
+Flag = Literal["split", "looped", "short", "copied", "placeholder", "term"]
 """Remark on a translation.
 
 split: the line was translated in parts. looped: the translation repeats itself or is far too long.
 short: it is far shorter than its source or has far fewer sentences. Both are set only if searching
 again did not help. copied: it equals its source. placeholder: a placeholder of the source, such as
-`{name}`, `%s`, `<b>`, a URL or a number, is missing.
+`{name}`, `%s`, `<b>`, a URL or a number, is missing. term: the translation of a term is missing.
 """
 
 Alignment = tuple[tuple[int, int], ...]

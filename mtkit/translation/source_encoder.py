@@ -1,9 +1,9 @@
 """Source lines as token ids: tags, and the text in parts of the size of training lines."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mtkit.checkpoint.model_dir import ModelDirConfig
 from mtkit.config.search import SplitSentences
@@ -13,6 +13,11 @@ from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.io.logs import get_logger
 from mtkit.tokenizer.subword import Subword
 from mtkit.translation.long_lines import Limits, Span, halved, split_line
+
+if TYPE_CHECKING:
+    from mtkit.corpus.terms.annotation import Annotation
+
+    Annotate = Callable[[str], Annotation | None]
 
 logger = get_logger(__name__)
 
@@ -30,6 +35,8 @@ class LinePart(NamedTuple):
     ids: list[int] | None
     """Token ids, tags included; None if the part is copied because it has nothing to translate."""
     n_sentences: int = 1
+    annotation: "Annotation | None" = None
+    """The text with the translations of its terms, which is what `ids` encode; None without."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,7 @@ class SourceEncoder:
         texts: Sequence[str],
         split: SplitSentences = "never",
         is_copied: Sequence[bool] | None = None,
+        annotate: "Annotate | None" = None,
     ) -> list[SourceLine]:
         """Split lines into parts, and encode these; most lines have one part.
 
@@ -114,6 +122,7 @@ class SourceEncoder:
             split: Where to split, see `SearchConfig.split_sentences`.
             is_copied: For each line, whether parts without anything to translate are copied; None
                 copies none.
+            annotate: Writes the translations of terms into a part; None if there are no terms.
         """
         if isinstance(texts, str):
             raise TypeError("expected a list of texts, not one text")
@@ -130,14 +139,34 @@ class SourceEncoder:
                     line, spans, own_tags, row, bool(is_copied and is_copied[i])
                 )
             lines.append(line)
-        return lines
+        return lines if annotate is None else [self._annotated(line, annotate) for line in lines]
 
-    def finer(self, line: SourceLine, chosen: Sequence[int]) -> SourceLine:
+    def _annotated(self, line: SourceLine, annotate: "Annotate") -> SourceLine:
+        """Write the translations of terms into the parts of a line.
+
+        A part is left as it is if that makes it too long, or if the vocabulary cannot write one.
+        """
+        parts = []
+        for part in line.parts:
+            annotation = None if part.ids is None else annotate(part.text)
+            if annotation is not None and part.ids is not None:
+                plain, ids = self.subword.encode([part.text, annotation.text])
+                is_known = self.subword.special.unk not in ids or self.subword.special.unk in plain
+                if len(ids) <= self.max_length and is_known:
+                    tags = part.ids[: len(part.ids) - len(plain)]
+                    part = part._replace(ids=tags + ids, annotation=annotation)
+            parts.append(part)
+        return replace(line, parts=tuple(parts))
+
+    def finer(
+        self, line: SourceLine, chosen: Sequence[int], annotate: "Annotate | None" = None
+    ) -> SourceLine:
         """Split some parts of a line further; see `halved`.
 
         Args:
             line: A line returned by `encode`.
             chosen: Indices of the parts.
+            annotate: See `encode`.
         """
         own_tags, rest = self._split_tags(line.text)
         spans = []
@@ -149,9 +178,9 @@ class SourceEncoder:
                 if index in chosen
                 else [span]
             )
-        return self._with_parts(
-            line, spans, own_tags, None, any(part.ids is None for part in line.parts)
-        )
+        is_copied = any(part.ids is None for part in line.parts)
+        finer = self._with_parts(line, spans, own_tags, None, is_copied)
+        return finer if annotate is None else self._annotated(finer, annotate)
 
     def _with_parts(
         self,

@@ -27,7 +27,6 @@ from mtkit.io.arguments import (
     require_count,
 )
 from mtkit.io.find_model import SHORTLIST_NAME
-from mtkit.io.logs import get_logger
 from mtkit.model.device import choose_device
 from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.tokenizer.subword import Tokenizer
@@ -35,13 +34,13 @@ from mtkit.translation.line_search import LineRequest, LineSearch, ignore_lines
 from mtkit.translation.result import ExtraOutputs, PairScore, Translation
 
 if TYPE_CHECKING:
+    from mtkit.corpus.terms.term_list import TermList
     from mtkit.engines.batch_journal import BatchJournal
     from mtkit.search.shortlist.shortlist import Shortlist
     from mtkit.translation.attention_postprocess import AttentionPostprocessor
     from mtkit.translation.line_constraints import LineConstraints
     from mtkit.translation.scoring import PairScorer
-
-logger = get_logger(__name__)
+    from mtkit.translation.terminology import Terminology
 
 CHUNK_LINES = 4000
 """Lines that are sorted by length and translated together."""
@@ -222,6 +221,7 @@ class Translator:
         *,
         alignments: bool = False,
         unk_dictionary: Mapping[str, str] | None = None,
+        terms: "TermList | Mapping[str, str] | Path | None" = None,
         **overrides: Any,
     ) -> list[Translation]:
         """Translate texts of one line each.
@@ -235,6 +235,7 @@ class Translator:
             alignments: Whether to align the words of each translation with those of its source.
             unk_dictionary: Replaces unknown words by the dictionary's translation of the source
                 word, or by the source word itself; an empty one does only the latter.
+            terms: Translations of terms, as a dict, or a file or list of them (`TermList`).
             overrides: Fields of `SearchConfig`, in place of the model's own settings.
         Raises:
             MtkitError: The numbers of prefixes or constraints and of texts differ, constraints
@@ -245,8 +246,9 @@ class Translator:
         search = self.search_config(**overrides)
         outputs = ExtraOutputs.checked(alignments, unk_dictionary, allow_unk=search.allow_unk)
         request = LineRequest((), search)
+        terminology = self._terminology(terms, search)
         chunks = _with_constraints([texts] if texts else [], prefixes, constraints, avoid)
-        return list(self._translate_chunks(chunks, request, outputs))
+        return list(self._translate_chunks(chunks, request, outputs, terminology))
 
     def stream(
         self,
@@ -271,23 +273,26 @@ class Translator:
             prefixes: See `translate`; one for each line.
             constraints: See `translate`; one for each line.
             journal: Where finished batches are saved, and looked up before they are searched.
-            options: `avoid`, `alignments`, `unk_dictionary` and fields of `SearchConfig`; see
-                `translate`.
+            options: `avoid`, `alignments`, `unk_dictionary`, `terms` and fields of `SearchConfig`;
+                see `translate`.
         Raises:
             MtkitError: See `translate`; an error in a line is raised when that line is read.
             TypeError: See `translate`.
             ValueError: chunk_lines is below 1.
         """
         require_count(chunk_lines, "chunk_lines")
-        avoid = options.pop("avoid", ())
+        avoid, terms = options.pop("avoid", ()), options.pop("terms", None)
         extra = options.pop("alignments", False), options.pop("unk_dictionary", None)
         search = self.search_config(**options)
         outputs = ExtraOutputs.checked(*extra, allow_unk=search.allow_unk)
-        request = LineRequest((), search, None, on_lines or ignore_lines, journal)
+        request = LineRequest((), search, None, on_lines or ignore_lines, journal=journal)
         iterator = iterate_texts(lines, "lines")
         chunks = iter(lambda: list(islice(iterator, chunk_lines)), [])
         return self._translate_chunks(
-            _with_constraints(chunks, prefixes, constraints, avoid), request, outputs
+            _with_constraints(chunks, prefixes, constraints, avoid),
+            request,
+            outputs,
+            self._terminology(terms, search),
         )
 
     @cached_property
@@ -348,12 +353,24 @@ class Translator:
         chunks: "Iterable[tuple[Sequence[str], Sequence[LineConstraints] | None]]",
         request: LineRequest,
         outputs: ExtraOutputs,
+        terminology: "Terminology | None",
     ) -> Iterator[Translation]:
         for texts, constraints in chunks:
             chunk = replace(request, texts=texts, constraints=constraints)
-            if self.warns_of_idle_shortlist:
-                self._warn_of_idle_shortlist(chunk)
-            yield from self._translate(chunk, outputs)
+            if self.warns_of_idle_shortlist and chunk.warn_of_idle_shortlist():
+                self.warns_of_idle_shortlist = False
+            if terminology is None:
+                yield from self._translate(chunk, outputs)
+            else:
+                yield from terminology.translate(chunk, lambda one: self._translate(one, outputs))
+
+    def _terminology(self, terms: Any, search: SearchConfig) -> "Terminology | None":
+        """Return the terms for this model; None if there are none."""
+        if terms is None:
+            return None
+        from mtkit.translation.terminology import make_terminology
+
+        return make_terminology(terms, self.config, self.tokenizer, search, bool(self.models))
 
     def _translate(self, request: LineRequest, outputs: ExtraOutputs) -> list[Translation]:
         """Translate a chunk of lines."""
@@ -368,22 +385,6 @@ class Translator:
             translation._replace(alignment=line.alignment)
             for translation, line in zip(translations, aligned, strict=True)
         ]
-
-    def _warn_of_idle_shortlist(self, request: LineRequest) -> None:
-        """Warn once if a search looks at the whole vocabulary in spite of a shortlist."""
-        from mtkit.search.logits_rules import full_vocab_reasons
-
-        reasons = full_vocab_reasons(request.search, ())
-        for name, words in (("must appear", "must"), ("must not appear", "must_not")):
-            if any(getattr(one, words) for one in request.constraints or ()):
-                reasons.append(f"words that {name}")
-        if reasons:
-            self.warns_of_idle_shortlist = False
-            logger.warning(
-                "the shortlist has no effect on a search that needs the whole vocabulary, as it "
-                "does with %s",
-                ", ".join(reasons),
-            )
 
 
 def _with_constraints(

@@ -20,6 +20,8 @@ from mtkit.cli.common.options import (
 from mtkit.config.section import MAX_PROCESSES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mtkit.translation.jobs.translation_spec import RunOptions, TranslationFiles
     from mtkit.translation.lines.line_options import LineOptions
 
@@ -180,10 +182,18 @@ class ConstraintOptions(TagOptions):
     ["house"], "must_not": ["building"]}, blank for none."""
     avoid: Annotated[list[str] | None, typer.Option(metavar="TEXT")] = None
     """Word or phrase that must not appear in any translation, case-sensitive; repeatable."""
+    terms_path: Annotated[Path | None, typer.Option("--terms", metavar="FILE")] = None
+    """Terms and their translations, separated by a TAB; lines that contain one are translated with
+    it."""
 
     def search(self) -> dict[str, Any]:
         """Return arguments of `Translator.stream`."""
-        return given(avoid=self.avoid)
+        options = given(avoid=self.avoid)
+        if self.terms_path is not None:
+            from mtkit.corpus.terms.term_list import TermList
+
+            options["terms"] = TermList.load(self.terms_path)
+        return options
 
 
 @option_group(DEVICES)
@@ -262,11 +272,16 @@ def translation_files(
 def check_paths(
     files: "TranslationFiles",
     model_dirs: list[Path],
-    unk_dictionary_path: Path | None,
+    others: "Sequence[Path | None]",
     report_path: Path | None,
 ) -> None:
     """Check all paths before torch is imported, which takes seconds.
 
+    Args:
+        files: Input, output and files with a line for each line of the input.
+        model_dirs: The models.
+        others: Further input files.
+        report_path: Report on a document.
     Raises:
         MtkitError: An input is missing or is a document, an output would overwrite an input, or a
             model directory holds no model.
@@ -286,7 +301,7 @@ def check_paths(
     side_paths = [path for _, path, _ in files.parallel_inputs()]
     refuse_overwriting(
         [files.output_path, files.alignments_path, report_path, parts],
-        [files.input_path, *side_paths, unk_dictionary_path, *model_dirs],
+        [files.input_path, *side_paths, *others, *model_dirs],
     )
     refuse_text(files.input_path, model_dirs)
     for path, what in (

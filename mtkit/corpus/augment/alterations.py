@@ -31,7 +31,7 @@ def draw_alterations(
     config: AugmentConfig, n_pairs: int, rng: Random
 ) -> dict[int, Alteration | Annotation]:
     """Draw which of `n_pairs` pairs are altered, and how, with one random number per pair."""
-    names = [name for name, share in config.shares.items() if share]
+    names: list[Alteration | Annotation] = [name for name, share in config.shares.items() if share]
     if not names:
         return {}
     ends = list(accumulate(config.shares[name] for name in names))

@@ -118,7 +118,7 @@ class TermList:
         for number, pair in enumerate(pairs, 1):
             if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(x, str) for x in pair):
                 raise TypeError(f"terms: item {number} is not a source and a target")
-            fields = dict(zip(_COLUMNS, map(_clean, pair), strict=False))
+            fields = {"source": _clean(pair[0]), "target": _clean(pair[1])}
             builder.add(fields, f"terms, item {number}")
         return cls(builder.finish())
 

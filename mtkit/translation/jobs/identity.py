@@ -15,6 +15,7 @@ _UNREADABLE = {
     **{f"{name}.ends": f"the content of {what}" for name, what in _FILES.items()},
     "models": "the model",
     "settings.unk_dictionary": "the content of --unk-dictionary",
+    "settings.terms": "the content of --terms",
 }
 """Descriptions of entries whose values say nothing to a reader, such as hashes."""
 

@@ -173,6 +173,8 @@ class TranslationSpec:
             search |= {"replace_unk": True} | (
                 {"unk_dictionary": content_hash(dictionary)} if dictionary else {}
             )
+        if (terms := search.pop("terms", None)) is not None:
+            search["terms"] = terms.content_hash
         load = {name: value for name, value in self.load.items() if value not in (None, (), [])}
         precision = {
             "precision": precision_name(
