@@ -10,10 +10,10 @@ from mtkit.config.shortlist import ShortlistConfig
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.corpus.store.token_store import StoreWriter, TokenStore
+from mtkit.corpus.token_translations import learn_translations
 from mtkit.errors import MtkitError
 from mtkit.search.shortlist.build import make_shortlist, store_of_pairs
 from mtkit.search.shortlist.shortlist import Shortlist
-from mtkit.corpus.token_translations import learn_translations
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 
