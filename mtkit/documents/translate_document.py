@@ -7,10 +7,10 @@ from mtkit.documents.protect import Protector
 from mtkit.documents.read_document import read_document
 from mtkit.documents.report import MAX_LISTED, DocumentReport, FlaggedSegment
 from mtkit.documents.segment import Document, ReadOptions, Translated
+from mtkit.documents.translate_function import ConstrainedFunction, TranslateFunction
 from mtkit.documents.translate_segments import (
     Outcome,
     Settings,
-    TranslateFunction,
     translate_segments,
 )
 from mtkit.errors import MtkitError
@@ -30,6 +30,7 @@ def translate_document(
     masks: Sequence[str] = (),
     protect: Sequence[str] = (),
     fields: Sequence[str] = (),
+    translate_constrained: ConstrainedFunction | None = None,
 ) -> DocumentReport:
     """Translate a document. All but its text stays as it is, byte for byte.
 
@@ -48,6 +49,8 @@ def translate_document(
         protect: Regular expressions of further text that must be copied, see `Protector`.
         fields: Names of the keys or columns to translate, in a format that has them; by default,
             all.
+        translate_constrained: Translates a list of texts, each with words that its translation has
+            to contain; used for texts whose translation lost a placeholder. None skips this.
     Returns:
         Counts, fall-backs and flags.
     Raises:
@@ -60,7 +63,7 @@ def translate_document(
     path, output = Path(path), Path(output)
     _refuse_same_file(path, output)
     _refuse_compression(path, output)
-    settings = Settings(src_lang, tgt_lang, tuple(masks), Protector(protect))
+    settings = Settings(src_lang, tgt_lang, tuple(masks), Protector(protect), translate_constrained)
     stamp = file_stamp(path)
     name, document = read_document(path, format, ReadOptions(src_lang, tgt_lang, tuple(fields)))
     if not document.segments:

@@ -3,9 +3,9 @@
 import re
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from mtkit.corpus.languages import word_separator
 from mtkit.documents.collector import has_words
@@ -18,7 +18,6 @@ from mtkit.documents.pieces import (
     texts_between,
 )
 from mtkit.documents.placement import (
-    Alignment,
     Sides,
     is_at_edges,
     place_by_alignment,
@@ -27,14 +26,14 @@ from mtkit.documents.placement import (
 )
 from mtkit.documents.protect import Protector
 from mtkit.documents.segment import Code, Document, Piece, Protected, Segment, Translated
-from mtkit.errors import MtkitError
+from mtkit.documents.translate_function import (
+    ConstrainedFunction,
+    Result,
+    TranslateFunction,
+    call_function,
+)
 
-TranslateFunction = Callable[[list[str]], Iterable[Any]]
-"""Translates texts of one line each. It returns one result for each: a text, or an object with
-`text`, and optionally `alignment` (pairs of source and target word indices) and `flags`, such as a
-`Translation`.
-"""
-
+REQUIRED = "placeholders required in a second translation"
 PIECES_ALONE = "pieces between placeholders translated alone"
 PLACEHOLDERS_BY_POSITION = "placeholders placed by position"
 TAGS_BY_POSITION = "tags placed by position"
@@ -43,7 +42,6 @@ SOURCE_KEPT = "source kept"
 """Names of the fall-backs in reports."""
 
 _MAX_MASKS, _MAX_MASK_CHARS = 50, 60
-_LINE_END = re.compile(r"\s*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+\s*")
 
 
 @dataclass(frozen=True)
@@ -58,14 +56,8 @@ class Settings:
     """Symbols that the model is known to copy, which take the place of placeholders."""
     protector: Protector = field(default_factory=Protector)
     """Finds the placeholders."""
-
-
-class Result(NamedTuple):
-    """Result of the translate function for one text."""
-
-    text: str
-    alignment: Alignment | None = None
-    flags: tuple[str, ...] = ()
+    translate_constrained: ConstrainedFunction | None = None
+    """Translates texts again whose translations lost placeholders; None skips this."""
 
 
 class Outcome(NamedTuple):
@@ -101,16 +93,19 @@ def translate_segments(
 
     The text of a segment goes to the translate function with a mask for each placeholder, which is
     the placeholder itself unless the settings name symbols. If the translation has other masks or
-    placeholders than the source, the pieces between them are translated alone; if that invents a
-    placeholder, those of the source are placed by position; if even that is impossible, the source
-    is kept. Tags are placed by word alignment if the function returns one that determines nested
-    places, otherwise by position.
+    placeholders than the source, it is translated again with the masks as required words. If that
+    fails too, the pieces between them are translated alone; if that invents a placeholder, those of
+    the source are placed by position; if even that is impossible, the source is kept.
+
+    Tags are placed by word alignment if the function returns one that determines nested places,
+    otherwise by position.
 
     Args:
         document: Says which translations can be written.
         segments: Segments of the document.
-        translate: The translate function, called with all texts at once, at most three times;
-            a text that occurs several times is given once.
+        translate: The translate function, called with all texts at once, at most three times, and
+            the function for constraints at most twice; a text that occurs several times is given
+            once.
         settings: Languages, masks and patterns.
     Returns:
         One outcome for each segment, or for each of its parts if they were translated alone.
@@ -118,7 +113,7 @@ def translate_segments(
         MtkitError: The translate function returned another number of results.
     """
     requests = [_Request.of(segment, settings) for segment in segments]
-    results = iter(_call(translate, [one.text for one in requests if one.is_maskable]))
+    results = iter(call_function(translate, [one.text for one in requests if one.is_maskable]))
     outcomes: list[Outcome | None] = []
     failed: list[tuple[int, Result | None]] = []
     for number, request in enumerate(requests):
@@ -126,15 +121,42 @@ def translate_segments(
         outcomes.append(request.outcome(result) if result is not None else None)
         if outcomes[-1] is None:
             failed.append((number, result))
+    failed = _required_again(requests, outcomes, failed, settings)
     if failed:
         pieces = [requests[number].pieces() for number, _ in failed]
         texts = [text for row in pieces for text in row.texts]
-        results = iter(_call(translate, texts) if texts else [])
+        results = iter(call_function(translate, texts) if texts else [])
         for (number, result), row in zip(failed, pieces, strict=True):
             alone = [next(results) for _ in row.texts]
             outcomes[number] = requests[number].recovered(row, alone, result)
     finished = [outcome for outcome in outcomes if outcome is not None]
     return _with_parts_alone(document, finished, translate, settings)
+
+
+def _required_again(
+    requests: "Sequence[_Request]",
+    outcomes: list[Outcome | None],
+    failed: list[tuple[int, Result | None]],
+    settings: Settings,
+) -> list[tuple[int, Result | None]]:
+    """Translate segments again with their masks as required words, and return those that fail."""
+    translate = settings.translate_constrained
+    again = [number for number, result in failed if result is not None and result.text.strip()]
+    if translate is None or not again:
+        return failed
+    texts = [requests[number].text for number in again]
+    required = {
+        requests[number].text: tuple(dict.fromkeys(requests[number].masks)) for number in again
+    }
+    results = call_function(
+        lambda chosen: translate(chosen, [required[text] for text in chosen]), texts
+    )
+    for number, result in zip(again, results, strict=True):
+        outcome = requests[number].outcome(result)
+        if outcome is not None and outcome.pieces is not None:
+            names = (REQUIRED, *outcome.fallbacks)
+            outcomes[number] = outcome._replace(fallbacks=names)
+    return [item for item in failed if outcomes[item[0]] is None]
 
 
 def _with_parts_alone(
@@ -354,31 +376,3 @@ class _Request:
 
 def _position(code: Code) -> int:
     return code.position
-
-
-def _call(translate: TranslateFunction, texts: list[str]) -> list[Result]:
-    """Translate each text once, so that equal texts have equal translations."""
-    unique = list(dict.fromkeys(texts))
-    results = [_result(one) for one in translate(list(unique))] if unique else []
-    if len(results) != len(unique):
-        raise MtkitError(
-            f"the translate function returned {len(results):,} results for {len(unique):,} texts",
-            "it has to return one result for each text, in order",
-        )
-    by_text = dict(zip(unique, results, strict=True))
-    return [by_text[text] for text in texts]
-
-
-def _result(value: Any) -> Result:
-    text = value if isinstance(value, str) else getattr(value, "text", None)
-    if not isinstance(text, str):
-        raise TypeError(
-            "the translate function has to return texts or objects with a `text`, "
-            f"not {type(value).__name__}"
-        )
-    text = _LINE_END.sub(" ", text)
-    if isinstance(value, str):
-        return Result(text)
-    alignment = cast("Alignment | None", getattr(value, "alignment", None))
-    alignment = None if alignment is None else tuple(alignment)
-    return Result(text, alignment, tuple(getattr(value, "flags", ())))

@@ -17,8 +17,6 @@ from mtkit.translation.long_lines import Limits, Span, halved, split_line
 if TYPE_CHECKING:
     from mtkit.corpus.terms.annotation import Annotation
 
-    Annotate = Callable[[str], Annotation | None]
-
 logger = get_logger(__name__)
 
 _LANGUAGE_TAG = re.compile(r"\s*(>>[\w-]+<<)")
@@ -113,7 +111,7 @@ class SourceEncoder:
         texts: Sequence[str],
         split: SplitSentences = "never",
         is_copied: Sequence[bool] | None = None,
-        annotate: "Annotate | None" = None,
+        annotate: "Callable[[str], Annotation | None] | None" = None,
     ) -> list[SourceLine]:
         """Split lines into parts, and encode these; most lines have one part.
 
@@ -141,7 +139,9 @@ class SourceEncoder:
             lines.append(line)
         return lines if annotate is None else [self._annotated(line, annotate) for line in lines]
 
-    def _annotated(self, line: SourceLine, annotate: "Annotate") -> SourceLine:
+    def _annotated(
+        self, line: SourceLine, annotate: "Callable[[str], Annotation | None]"
+    ) -> SourceLine:
         """Write the translations of terms into the parts of a line.
 
         A part is left as it is if that makes it too long, or if the vocabulary cannot write one.
@@ -159,7 +159,10 @@ class SourceEncoder:
         return replace(line, parts=tuple(parts))
 
     def finer(
-        self, line: SourceLine, chosen: Sequence[int], annotate: "Annotate | None" = None
+        self,
+        line: SourceLine,
+        chosen: Sequence[int],
+        annotate: "Callable[[str], Annotation | None] | None" = None,
     ) -> SourceLine:
         """Split some parts of a line further; see `halved`.
 

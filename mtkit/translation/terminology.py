@@ -19,6 +19,7 @@ from mtkit.io.logs import get_logger
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.line_constraints import UNCONSTRAINED, LineConstraints
 from mtkit.translation.line_search import LineRequest
+from mtkit.translation.required_words import can_require_words, writable
 from mtkit.translation.result import Translation
 
 logger = get_logger(__name__)
@@ -92,7 +93,7 @@ class Terminology:
                 "terms cannot be combined with n-best translations",
                 "leave out --n-best, or the terms",
             )
-        if self._constrains(search) or self.symbols:
+        if self._can_require(search) or self.symbols:
             return
         raise MtkitError(
             "this model was not trained with augment.terms, and words that must appear need a plain"
@@ -100,8 +101,8 @@ class Terminology:
             "leave out sampling, groups, --mbr and --engine, or the terms",
         )
 
-    def _constrains(self, search: SearchConfig) -> bool:
-        return self.can_constrain and not (search.sampling or search.n_groups > 1 or search.mbr)
+    def _can_require(self, search: SearchConfig) -> bool:
+        return can_require_words(search, is_own_engine=self.can_constrain)
 
     def annotate(self, text: str) -> Annotation | None:
         """Write the translations of its terms into a text; None if there is nothing to write.
@@ -133,7 +134,7 @@ class Terminology:
             for i, terms in enumerate(found)
             if terms and (lost := self._missing(terms, translations[i].text))
         }
-        if missing and self._constrains(request.search):
+        if missing and self._can_require(request.search):
             trials = [
                 trial
                 for i, lost in missing.items()
@@ -212,8 +213,7 @@ class Terminology:
     def _can_write(self, form: str) -> bool:
         """Return whether the vocabulary has the characters of a form; if not, say so once."""
         if form not in self._writable:
-            tgt = self.tokenizer.tgt
-            self._writable[form] = tgt.special.unk not in tgt.encode([form])[0]
+            self._writable[form] = bool(writable(self.tokenizer.tgt, [form]))
             if not self._writable[form]:
                 logger.warning("the model's vocabulary cannot write the term %r", form)
         return self._writable[form]

@@ -261,8 +261,7 @@ class Translator:
         journal: "BatchJournal | None" = None,
         **options: Any,
     ) -> Iterator[Translation]:
-        """Translate lines as they come, in bounded memory, and yield translations in the same
-        order.
+        """Translate lines as they come, in bounded memory and in the same order.
 
         Args:
             lines: Any number of lines.

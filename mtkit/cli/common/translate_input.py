@@ -54,7 +54,9 @@ def _translate_document(
             f"`{files.input_name}`: a document is translated from a file to a file",
             "name the input, and the output with -o",
         )
+    from mtkit.config.search import SearchConfig
     from mtkit.documents.formats import FORMATS, Format
+    from mtkit.documents.protect import Protector
 
     is_text = isinstance(FORMATS[name], Format)
     other = "; --input-format text translates it line by line" if is_text else ""
@@ -63,15 +65,30 @@ def _translate_document(
     from mtkit.io.atomic import atomic_write
     from mtkit.io.progress import progress
     from mtkit.translation.jobs.device_layout import choose_layout
+    from mtkit.translation.required_words import can_require_words, writable
 
     layout = choose_layout(run.device, 1, run.n_workers, None)
     translator = spec.translator(layout)
+    masks, models = translator.config.masks, translator.models
+    if masks:
+        logger.info("placeholders are masked by %s to %s, as in training", masks[0], masks[-1])
     # Another program's engine computes no word alignments.
-    search: dict[str, Any] = spec.search | ({"alignments": True} if translator.models else {})
+    search: dict[str, Any] = spec.search | ({"alignments": True} if models else {})
+    fields = {name: value for name, value in search.items() if name in SearchConfig.model_fields}
+    config = translator.search_config(**fields)
+    can_require = can_require_words(config, is_own_engine=bool(models))
+    if terms := spec.search.get("terms"):
+        search["terms"] = terms.protecting(Protector(options.protect or ()).spans)
 
     def translate(texts: list[str]) -> list[Any]:
         with progress("Translating", len(texts)) as bar:
             return list(translator.stream(texts, on_lines=bar.advance, **search))
+
+    def translate_constrained(texts: list[str], required: list[tuple[str, ...]]) -> list[Any]:
+        constraints = [{"must": writable(translator.tokenizer.tgt, words)} for words in required]
+        with progress("Translating again", len(texts)) as bar:
+            more = {"constraints": constraints, "on_lines": bar.advance}
+            return list(translator.stream(texts, **search, **more))
 
     report = translate_document(
         files.input_path,
@@ -80,7 +97,9 @@ def _translate_document(
         format=name,
         src_lang=translator.config.src_lang,
         tgt_lang=translator.config.tgt_lang,
+        masks=masks,
         protect=options.protect or (),
+        translate_constrained=translate_constrained if can_require else None,
     )
     if options.report_path is not None:
         with atomic_write(options.report_path) as stream:
