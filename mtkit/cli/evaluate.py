@@ -23,6 +23,7 @@ from mtkit.cli.common.search_options import SearchOptions
 
 if TYPE_CHECKING:
     from mtkit.evaluation.comparison import Comparison
+    from mtkit.evaluation.corpus_metric import CorpusMetric
     from mtkit.evaluation.score import Scores
     from mtkit.translation.translator import Translator
 
@@ -38,7 +39,7 @@ class InputOptions:
     model_dirs: Annotated[list[Path] | None, typer.Option("--model", "-m", metavar="DIR")] = None
     """In place of FILE: translate --src with this model; repeat it for an ensemble."""
     src_path: Annotated[Path | None, typer.Option("--src", "-s", metavar="FILE")] = None
-    """Source text for --model, or for --scorer."""
+    """Source text for --model, --scorer or --terms."""
 
 
 @option_group()
@@ -50,6 +51,10 @@ class EvaluationOptions(MetricOptions):
     robustness: Annotated[bool, typer.Option("--robustness")] = False
     """With --model: also evaluate with capitals, typos and other noise in the source (see
     `augment:`)."""
+    terms_path: Annotated[Path | None, typer.Option("--terms", metavar="FILE")] = None
+    """Also count how many of these terms in --src are translated as the file says."""
+    documents_path: Annotated[Path | None, typer.Option("--documents", metavar="FILE")] = None
+    """For --terms: file whose line N names the document of line N."""
 
 
 @takes_option_groups
@@ -86,11 +91,19 @@ def evaluate(
     model_dirs = inputs.model_dirs or []
     refuse_overwriting(
         [options.segment_scores_path],
-        [*inputs.reference_paths, inputs.hypothesis_path, inputs.src_path, *model_dirs],
+        [
+            *inputs.reference_paths,
+            inputs.hypothesis_path,
+            inputs.src_path,
+            options.terms_path,
+            options.documents_path,
+            *model_dirs,
+        ],
     )
     names = [str(metric) for metric in options.metrics or [Metric.bleu]]
     scorers, tokenize = parse_scorers(options.scorers or []), choose_tokenizer(options, names)
     references = read_references(inputs.reference_paths)
+    langs = "", options.lang or ""
     src = inputs.src_path and list(read_lines(inputs.src_path, what="the source text"))
     if inputs.hypothesis_path is not None:
         hypotheses = read_translations(inputs.hypothesis_path)
@@ -107,6 +120,7 @@ def evaluate(
                 "an ensemble of %d models; `mtkit compare` evaluates each", len(model_dirs)
             )
         translator = model_options.load(model_dirs)
+        langs = translator.config.src_lang, options.lang or translator.config.tgt_lang
         tokenize = tokenize or choose_tokenizer(options, names, translator.config.tgt_lang)
         if options.robustness:
             print(
@@ -119,9 +133,12 @@ def evaluate(
     warn_of_texts({"the translations": hypotheses}, references, names, tokenize)
     paths = model_dirs or [inputs.hypothesis_path or Path()]
     system = System(" + ".join(map(system_name, paths)), [hypotheses])
+    metrics = load_metrics(scorers, names, [system], references, src, tokenize)
+    if src is not None and options.terms_path is not None:
+        metrics |= _term_metrics(options, src, references, langs)
     comparison = compare_systems(
         [system],
-        load_metrics(scorers, names, [system], references, src, tokenize),
+        metrics,
         Resampling(n_bootstrap=options.n_bootstrap, seed=options.resampling_seed),
     )
     if options.segment_scores_path is not None:
@@ -141,6 +158,22 @@ def _report(
     if options.form != "text":
         return to_tables(Report(comparison, references), options.form)
     return to_text(_scores(comparison, references))
+
+
+def _term_metrics(
+    options: EvaluationOptions,
+    src: list[str],
+    references: list[list[str]],
+    langs: tuple[str, str],
+) -> "dict[str, CorpusMetric]":
+    from mtkit.corpus.terms.term_list import TermList
+    from mtkit.evaluation.term_metrics import term_metrics
+    from mtkit.io.text import read_lines
+
+    assert options.terms_path is not None
+    path = options.documents_path
+    documents = [] if path is None else list(read_lines(path, what="the documents"))
+    return term_metrics(TermList.load(options.terms_path), src, references, langs, documents)
 
 
 def _scores(comparison: "Comparison", references: list[list[str]]) -> "Scores":
@@ -175,10 +208,20 @@ def _check_options(
         raise typer.BadParameter("give either a file of translations, or --model with --src")
     if inputs.model_dirs and inputs.src_path is None:
         raise typer.BadParameter("--model needs --src")
-    if inputs.src_path is not None and not (inputs.model_dirs or options.scorers):
-        raise typer.BadParameter("--src is for --model, or for --scorer")
+    if inputs.src_path is not None and not (
+        inputs.model_dirs or options.scorers or options.terms_path
+    ):
+        raise typer.BadParameter("--src is for --model, --scorer or --terms")
+    if options.terms_path is not None and inputs.src_path is None:
+        raise typer.BadParameter("--terms needs --src")
+    if options.documents_path is not None and options.terms_path is None:
+        raise typer.BadParameter("--documents is for --terms")
     if options.robustness:
-        others = {"--scorer": options.scorers, "--segment-scores": options.segment_scores_path}
+        others = {
+            "--scorer": options.scorers,
+            "--segment-scores": options.segment_scores_path,
+            "--terms": options.terms_path,
+        }
         if given := [name for name, value in others.items() if value]:
             raise typer.BadParameter(f"{given[0]} does not go with --robustness")
     if not inputs.model_dirs:
