@@ -223,7 +223,7 @@ def _require_symbols(tokenizer: Tokenizer, symbols: Sequence[str]) -> None:
         raise MtkitError(
             f"the tokenizer lacks {', '.join(missing)}, which augment.placeholders or augment.terms"
             " writes",
-            "run `mtkit tokenizer train` and `mtkit preprocess` with the same recipe; to go on from"
+            "run `mtkit tokenizer train` and `mtkit preprocess` with the same recipe; to start from"
             " a model, set training.init_from, which extends its vocabulary",
         )
 

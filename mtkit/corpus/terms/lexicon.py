@@ -105,7 +105,7 @@ class Lexicon:
     translations: dict[str, dict[str, float]]
     """Probability of each translation of a source word; both in lower case."""
     splitters: tuple[WordSplitter, WordSplitter]
-    """Of source and target."""
+    """Splitters of source and target."""
 
     @classmethod
     def learn(cls, src: Sequence[str], tgt: Sequence[str], langs: tuple[str, str]) -> Self:
