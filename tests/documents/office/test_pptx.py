@@ -5,6 +5,7 @@ import io
 import pytest
 
 from mtkit.documents.translate_segments import TAGS_BY_POSITION
+from mtkit.errors import MtkitError
 from tests.documents.office.packages import NAMESPACES, A, changed_members, member, open_xml, tree
 from tests.documents.translating import identity, reversed_words, translated, upper
 
@@ -92,16 +93,36 @@ def run(lang):
     return f"<a:r><a:rPr lang='{lang}' dirty='{len(lang)}' b='1'/>"
 
 
-def slide(*content):
-    kind = "vnd.openxmlformats-officedocument.presentationml."
-    main = f"{kind}presentation.main+xml"
+OFFICE = "vnd.openxmlformats-officedocument."
+
+
+def slide(*content, kind="presentationml.slide"):
+    main = f"{OFFICE}presentationml.presentation.main+xml"
     return open_xml(
         main,
         [
             ("ppt/presentation.xml", main, "<a/>"),
-            ("s.xml", f"{kind}slide+xml", f"<p:sld {NAMESPACES}>{''.join(content)}</p:sld>"),
+            ("s.xml", f"{OFFICE}{kind}+xml", f"<p:sld {NAMESPACES}>{''.join(content)}</p:sld>"),
         ],
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("presentationml.comments", "<p:cm><p:text>one</p:text></p:cm>"),
+        ("drawingml.diagramData", "<a:p><a:r><a:t>one</a:t></a:r></a:p>"),
+        ("presentationml.slideLayout", "<a:p><a:r><a:t>Click here</a:t></a:r></a:p>"),
+    ],
+)
+def test_other_parts(tmp_path, kind, content):
+    data = slide(content, kind=kind)
+    if "Layout" in kind:
+        with pytest.raises(MtkitError, match="no text to translate"):
+            translated(tmp_path, "a.pptx", data, upper)
+    else:
+        out, _ = translated(tmp_path, "a.pptx", data, upper)
+        assert content.replace("one", "ONE") in member(out, "s.xml")
 
 
 @pytest.mark.parametrize(

@@ -155,20 +155,28 @@ def test_formatting_within_a_cell_follows_the_alignment(tmp_path, workbook):
     ]
 
 
+def with_part(name, kind, xml):
+    """Make a workbook with one more part."""
+    main = ("xl/workbook.xml", f"{KIND}sheet.main+xml", "<a/>")
+    return open_xml(KIND, [main, (name, kind, xml)])
+
+
 def test_phonetic_texts_are_kept(tmp_path):
     strings = (
         '<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><si><t>東京</t>'
         '<rPh sb="0" eb="2"><t>トウキョウ</t></rPh><phoneticPr fontId="1"/></si></sst>'
     )
-    data = open_xml(
-        KIND,
-        [
-            ("xl/workbook.xml", f"{KIND}sheet.main+xml", "<a/>"),
-            ("xl/sharedStrings.xml", f"{KIND}sharedStrings+xml", strings),
-        ],
-    )
+    data = with_part("xl/sharedStrings.xml", f"{KIND}sharedStrings+xml", strings)
     out, _ = translated(tmp_path, "a.xlsx", data, lambda texts: ["Tokyo" for _ in texts])
     assert member(out, "xl/sharedStrings.xml") == strings.replace("<t>東京", "<t>Tokyo")
+
+
+def test_threaded_comments(tmp_path):
+    namespace = "http://schemas.microsoft.com/office/spreadsheetml/2018/threadedcomments"
+    xml = f'<a xmlns="{namespace}"><threadedComment><text>One</text></threadedComment></a>'
+    data = with_part("xl/c.xml", "vnd.ms-excel.threadedcomments+xml", xml)
+    out, _ = translated(tmp_path, "a.xlsx", data, upper)
+    assert member(out, "xl/c.xml") == xml.replace("One", "ONE")
 
 
 def test_inline_strings(tmp_path):
@@ -178,13 +186,7 @@ def test_inline_strings(tmp_path):
         '<x:c t="inlineStr"><x:is><x:r><x:rPr><x:b/></x:rPr><x:t xml:space="preserve">Two </x:t>'
         "</x:r><x:r><x:t>three</x:t></x:r></x:is></x:c></x:worksheet>"
     )
-    data = open_xml(
-        KIND,
-        [
-            ("xl/workbook.xml", f"{KIND}sheet.main+xml", "<a/>"),
-            ("xl/sheet.xml", f"{KIND}worksheet+xml", sheet),
-        ],
-    )
+    data = with_part("xl/sheet.xml", f"{KIND}worksheet+xml", sheet)
     out, report = translated(tmp_path, "a.xlsx", data, reversed_words)
     root = tree(out, "xl/sheet.xml")
     assert "".join(root.itertext()) == 'One"one"three Two'
