@@ -10,7 +10,7 @@ from collections.abc import Callable
 INSERTED_PATTERN = r"""
     (?:https?://|ftp://|www\.)[^\s<>"]*[\w/]            # URL, without the full stop after it
   | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+            # e-mail address
-  | \$?\{[^{}\n]{0,60}\}                                # {name}, {0}, {n:>8}, ${HOME}
+  | [$%\#]?\{(?:\{[^{}\n]{0,60}\}|[^{}\n]{0,60})\}        # {name}, {0}, {n:>8}, ${HOME}, {{x}}
   | %(?:\(\w+\)|\d+\$)[-+\#0]*\d*(?:\.\d+)?[a-zA-Z@]    # %(name)s, %1$s
   | (?<!\d)%[-+\#0]*\d*(?:\.\d+)?(?:hh?|ll?)?[diouxXeEfFgGcrsa@](?![a-zA-Z])  # %.2f, not 5 %ig
 """
