@@ -258,6 +258,9 @@ class _Request:
 
     def recovered(self, row: _Pieces, alone: Sequence[Result], whole: Result | None) -> Outcome:
         """Return the outcome after the pieces were translated alone."""
+        if row.texts == [result.text for result in alone]:
+            flags = tuple(dict.fromkeys(flag for one in alone for flag in one.flags))
+            return Outcome(self.segment, None, (PIECES_ALONE,), flags)
         results = iter(alone)
         pieces: list[Piece] = []
         moved = False
@@ -272,7 +275,9 @@ class _Request:
                 positions = [code.position - begin - start for code in inside]
                 sides = self._sides(core, tgt)
                 moved |= not is_at_edges(positions, sides)
-                placed = place_by_position(positions, inside, sides)
+                placed = place_by_position(
+                    positions, _shifted(inside, len(inside) - n_codes), sides
+                )
                 before, after = text[:start], text[start + len(core) :]
                 if " " in tgt and word_separator(self.settings.tgt_lang):
                     # Several words are not a prefix or a suffix of a placeholder, as a particle is.
@@ -376,3 +381,10 @@ class _Request:
 
 def _position(code: Code) -> int:
     return code.position
+
+
+def _shifted(codes: Sequence[Code], by: int) -> list[Code]:
+    """Return some of the codes of a segment with indices of partners in this list."""
+    return [
+        code if code.partner is None else code._replace(partner=code.partner + by) for code in codes
+    ]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.documents.protect import Protector
-from mtkit.documents.segment import Document, Protected, Segment
+from mtkit.documents.segment import Code, Document, Protected, Segment
 from mtkit.documents.translate_segments import (
     PIECES_ALONE,
     PLACEHOLDERS_BY_POSITION,
@@ -16,6 +16,7 @@ from mtkit.documents.translate_segments import (
     translate_segments,
 )
 from mtkit.errors import MtkitError
+from tests.documents.translating import upper
 
 
 def found(text, *patterns):
@@ -177,3 +178,18 @@ def test_no_placeholder_is_lost_or_invented(source, noise):
     calls = iter(noise * 20)
     one = outcome(source, lambda texts: [next(calls) for _ in texts])
     assert sorted(found(one.text)) == sorted(found(source))
+
+
+def test_tags_of_a_piece_are_placed_at_borders_of_words():
+    text = "ab {x} see a link and more"
+    codes = (Code(0, 0, 0, 1), Code(2, 0, 0, 0), Code(11, 0, 0, 3), Code(17, 0, 0, 2))
+    segments = [Segment(text, 0, len(text), codes)]
+    document = Document(text, segments)
+    [one] = translate_segments(document, segments, upper, Settings())
+    parts = "".join(piece if isinstance(piece, str) else "|" for piece in one.pieces or ())
+    assert parts == "|AB| | SEE |A LINK| AND MORE"
+
+
+def test_a_segment_whose_pieces_stay_is_unchanged():
+    one = outcome("Hello {name}!", lambda texts: [text.replace("{name}", "") for text in texts])
+    assert (one.pieces, one.fallbacks) == (None, ("pieces between placeholders translated alone",))
