@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mtkit.corpus.store.preprocess import preprocess_shard as preprocess_shard
     from mtkit.corpus.train_tokenizer import train_tokenizer as train_tokenizer
     from mtkit.demo.run import run_demo as run_demo
+    from mtkit.documents.data.segment_objects import translate_segments as translate_segments
     from mtkit.documents.translate_document import translate_document as translate_document
     from mtkit.errors import MtkitError as MtkitError
     from mtkit.evaluation.metrics import compare as compare
@@ -60,6 +61,7 @@ _HOMES = {
     "train": "mtkit.training.train",
     "train_tokenizer": "mtkit.corpus.train_tokenizer",
     "translate_document": "mtkit.documents.translate_document",
+    "translate_segments": "mtkit.documents.data.segment_objects",
 }
 
 __all__ = [  # noqa: RUF022 - in the order of use
@@ -74,6 +76,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "average",
     "Translator",
     "translate_document",
+    "translate_segments",
     "evaluate",
     "compare",
     "prune_vocab",

@@ -28,9 +28,9 @@ def translate(
 
     Writes one line for each input line, in the same order; a blank line stays blank. In a TSV, CSV
     or JSON Lines file, --field selects what to translate, and the other fields are kept. In
-    subtitles, pages, office documents and books, such as .srt, .html, .docx and .epub, the text is
-    translated and everything else is kept. With --n-best, lines are numbered from 1; the score is
-    the log-probability after the length penalty.
+    documents, such as .srt, .html, .md, .json, .docx and .epub, the text is translated and
+    everything else is kept. With --n-best, lines are numbered from 1; the score is the
+    log-probability after the length penalty.
 
     Examples:
         mtkit translate new.de -m de-en/work/run/model -o new.en
@@ -42,8 +42,10 @@ def translate(
     """
     from mtkit.translation.jobs.translation_spec import TranslationSpec
 
-    lines = formats.line_options(paths.input_path, alignments.placement)
-    files = translation_files(paths, formats, alignments, constraints)
+    name = formats.document_format(paths.input_path, documents)
+    lines = formats.line_options(paths.input_path, alignments.placement, name)
+    is_text = name is None and lines.input_format == "text"
+    files = translation_files(paths, formats, alignments, constraints, is_text=is_text)
     others = [alignments.unk_dictionary_path, constraints.terms_path]
     check_paths(files, paths.model_dirs, others, documents.report_path)
     spec = TranslationSpec(
@@ -56,5 +58,5 @@ def translate(
     )
     from mtkit.cli.common.translate_input import translate_input
 
-    document_format = formats.document_format(paths.input_path)
-    translate_input(spec, devices.run_options(paths), document_format, documents)
+    document = None if name is None else (name, formats.fields or ())
+    translate_input(spec, devices.run_options(paths), document, documents)

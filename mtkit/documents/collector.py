@@ -41,7 +41,7 @@ class Collector:
             entity = _ENTITY.match(self.document, begin, end) if self.has_entities else None
             if entity is not None:
                 chars = re.sub(f"[{_SPACE}]", " ", unescape(entity.group()))
-                self._add(chars, begin, entity.end())
+                self.add_whole(chars, begin, entity.end())
                 begin = entity.end()
                 continue
             run = _RUN.match(self.document, begin, end)
@@ -57,12 +57,12 @@ class Collector:
     def add_space(self, begin: int, end: int) -> None:
         """Add a slice of the document that is white space, or stands for it."""
         if self.chars and self.chars[-1] != " ":
-            self._add(" ", begin, end)
+            self.add_whole(" ", begin, end)
         elif self.codes and self.codes[-1].position == len(self.chars):
             # White space on both sides of a tag: the second stays with the tag.
             self.codes[-1] = self.codes[-1]._replace(end=end)
 
-    def _add(self, chars: str, begin: int, end: int) -> None:
+    def add_whole(self, chars: str, begin: int, end: int) -> None:
         """Add characters that all stand for one slice of the document."""
         self.chars += chars
         self.begins.extend([begin] * len(chars))
@@ -82,8 +82,8 @@ class Collector:
     def add_protected(self, begin: int, end: int, text: str) -> None:
         """Add a slice of the document that is copied, and its text."""
         first = len(self.chars)
-        self._add(text, begin, end)
-        self.protected.append(Protected(first, len(self.chars), self.document[begin:end]))
+        self.add_whole(text, begin, end)
+        self.protected.append(Protected(first, len(self.chars), self.document[begin:end], begin))
 
     def segment(self, *, is_attribute: bool = False) -> Segment | None:
         """Return the segment; None if it has no words to translate."""

@@ -21,6 +21,8 @@ class Format(NamedTuple):
     """Matches the beginning of a document in this format."""
     declares_encoding: bool = False
     """Whether a document may name its encoding, as HTML and XML do."""
+    has_fields: bool = False
+    """Whether keys or columns can be selected."""
 
 
 class PackageFormat(NamedTuple):
@@ -30,6 +32,8 @@ class PackageFormat(NamedTuple):
     suffixes: tuple[str, ...]
     main_types: tuple[str, ...]
     """Beginnings of the media type of a document in this format, without `application/`."""
+    has_fields: bool = False
+    """See `Format`."""
 
 
 # The parsers are imported when they are needed: plain text asks for its format, too.
@@ -49,6 +53,48 @@ def _parse_html(text: str, options: "ReadOptions") -> "Document":
     from mtkit.documents.html import HtmlDocument
 
     return HtmlDocument.parse(text)
+
+
+def _parse_json(text: str, options: "ReadOptions") -> "Document":
+    from mtkit.documents.data.json import JsonDocument
+
+    return JsonDocument.parse(text, options)
+
+
+def _parse_json_lines(text: str, options: "ReadOptions") -> "Document":
+    from mtkit.documents.data.json import JsonDocument
+
+    return JsonDocument.parse(text, options, is_lines=True)
+
+
+def _parse_csv(text: str, options: "ReadOptions") -> "Document":
+    from mtkit.documents.data.tables import TableDocument
+
+    return TableDocument.parse(text, options, is_csv=True)
+
+
+def _parse_tsv(text: str, options: "ReadOptions") -> "Document":
+    from mtkit.documents.data.tables import TableDocument
+
+    return TableDocument.parse(text, options, is_csv=False)
+
+
+def _parse_yaml(text: str, options: "ReadOptions") -> "Document":
+    from mtkit.documents.data.yaml import YamlDocument
+
+    return YamlDocument.parse(text, options)
+
+
+def _parse_markdown(text: str, options: "ReadOptions") -> "Document":
+    from mtkit.documents.markdown.document import MarkdownDocument
+
+    return MarkdownDocument.parse(text, options)
+
+
+def _parse_segments(text: str, options: "ReadOptions") -> "Document":
+    from mtkit.documents.data.segment_lines import SegmentLines
+
+    return SegmentLines.parse(text, options)
 
 
 def _parse_text(text: str, options: "ReadOptions") -> "Document":
@@ -87,6 +133,7 @@ def _unpack_epub(archive: "ZipArchive", options: "ReadOptions") -> "Document":
     return unpack(archive, options)
 
 
+_BY_NAME_ONLY = re.compile("(?!)")
 FORMATS: dict[str, Format | PackageFormat] = {
     "srt": Format(
         _parse_srt,
@@ -127,6 +174,13 @@ FORMATS: dict[str, Format | PackageFormat] = {
         _unpack_open_document, (".odp", ".otp"), ("vnd.oasis.opendocument.presentation",)
     ),
     "epub": PackageFormat(_unpack_epub, (".epub",), ("epub+zip",)),
+    "md": Format(_parse_markdown, (".md", ".markdown"), _BY_NAME_ONLY),
+    "json": Format(_parse_json, (".json",), _BY_NAME_ONLY, has_fields=True),
+    "jsonl": Format(_parse_json_lines, (".jsonl",), _BY_NAME_ONLY, has_fields=True),
+    "csv": Format(_parse_csv, (".csv",), _BY_NAME_ONLY, has_fields=True),
+    "tsv": Format(_parse_tsv, (".tsv",), _BY_NAME_ONLY, has_fields=True),
+    "yaml": Format(_parse_yaml, (".yaml", ".yml"), _BY_NAME_ONLY, has_fields=True),
+    "segments": Format(_parse_segments, (), _BY_NAME_ONLY),
     "text": Format(_parse_text, (".txt", ".text"), re.compile("")),
 }
 _START_CHARS = 4_096
@@ -151,20 +205,13 @@ def checked_format(name: str) -> str:
     return name
 
 
-def format_by_start(path: Path, start: str) -> str:
-    """Return the format of a document that is a text.
-
-    Args:
-        path: The document, for errors.
-        start: Beginning of its text.
-    Raises:
-        MtkitError: It is in no known format.
-    """
+def format_by_start(start: str) -> str | None:
+    """Return the format of a document that is a text, given its beginning; None if unknown."""
     start = start[:_START_CHARS].removeprefix("\ufeff")
     for name, one in FORMATS.items():
         if isinstance(one, Format) and name != "text" and one.start.match(start):
             return name
-    raise _unknown(path)
+    return None
 
 
 def format_by_type(path: Path, media_type: str) -> str:
@@ -179,10 +226,11 @@ def format_by_type(path: Path, media_type: str) -> str:
     for name, one in FORMATS.items():
         if isinstance(one, PackageFormat) and media_type.startswith(one.main_types):
             return name
-    raise _unknown(path)
+    raise unknown_format(path)
 
 
-def _unknown(path: Path) -> MtkitError:
+def unknown_format(path: Path) -> MtkitError:
+    """Make the error for a document in no known format."""
     return MtkitError(
         f"`{path}`: neither its name nor its content is that of a known format",
         f"name the format: {', '.join(FORMATS)}",

@@ -10,6 +10,7 @@ from mtkit.documents.formats import (
     format_by_name,
     format_by_start,
     format_by_type,
+    unknown_format,
 )
 from mtkit.documents.office.package import media_type
 from mtkit.documents.segment import Document, ReadOptions
@@ -18,8 +19,8 @@ from mtkit.io.atomic import convert_os_errors
 from mtkit.io.file_type import refuse_document
 from mtkit.io.zip_archive import ZipArchive, is_zip
 
-_START_BYTES = 4
-"""Bytes by which a ZIP archive is recognized."""
+_START_BYTES = 4_096
+"""Bytes by which a format is recognized."""
 
 
 def read_document(path: Path, name: str | None, options: ReadOptions) -> tuple[str, Document]:
@@ -32,30 +33,37 @@ def read_document(path: Path, name: str | None, options: ReadOptions) -> tuple[s
     Returns:
         Name of the format, and the document.
     Raises:
-        MtkitError: The file cannot be read, is in no known format, is damaged or unsafe, or has
-            invalid bytes.
+        MtkitError: The file cannot be read, is in no known format, is damaged or unsafe, has
+            invalid bytes, or has no fields although some are selected.
     """
     name = checked_format(name) if name is not None else format_by_name(path)
     data = read_bytes(path)
     if isinstance(FORMATS.get(name or ""), PackageFormat) or (name is None and is_zip(data)):
-        return _unpacked(path, data, name, options)
-    refuse_document(data[:512], str(path))
-    return _parsed(path, data, name, options)
+        name, document = _unpacked(path, data, name, options)
+    else:
+        refuse_document(data[:512], str(path))
+        name, document = _parsed(path, data, name, options)
+    if options.fields and not FORMATS[name].has_fields:
+        raise MtkitError(
+            f"`{path}`: {name} has no fields to select", "leave out the fields, or name the format"
+        )
+    return name, document
 
 
-def format_of_package(path: Path) -> str | None:
-    """Return the format of a document that is a ZIP archive; None if the file is something else.
+def detect_format(path: Path) -> str | None:
+    """Return the format of a file by its name, or else by its content; None if it is no document.
 
     Raises:
-        MtkitError: The file is a ZIP archive, but not a document, or damaged.
+        MtkitError: The file cannot be read, or is a ZIP archive, but damaged or not a document.
     """
-    if not path.is_file():
-        return None
+    name = format_by_name(path)
+    if name is not None or not path.is_file():
+        return name
     with convert_os_errors(path), path.open("rb") as stream:
         start = stream.read(_START_BYTES)
-    if not is_zip(start):
-        return None
-    return format_by_type(path, media_type(ZipArchive(read_bytes(path), str(path))))
+    if is_zip(start):
+        return format_by_type(path, media_type(ZipArchive(read_bytes(path), str(path))))
+    return format_by_start(start.decode(errors="replace"))
 
 
 def _parsed(
@@ -64,7 +72,9 @@ def _parsed(
     guessed = FORMATS[name or "html"]
     assert not isinstance(guessed, PackageFormat)
     text, encoding = decode(data, str(path), declares_encoding=guessed.declares_encoding)
-    name = name or format_by_start(path, text)
+    name = name or format_by_start(text)
+    if name is None:
+        raise unknown_format(path)
     format = FORMATS[name]
     assert not isinstance(format, PackageFormat)
     document = format.parse(text, options)

@@ -32,6 +32,9 @@ class Protected(NamedTuple):
     """Character after the last one."""
     markup: str
     """Text that is written to the document."""
+    place: int | None = None
+    """First character of the markup in the document, where translations may be written into it;
+    None if it is copied."""
     is_text: bool = False
     """Whether it is plain text, to be escaped, such as a URL that was found in the text."""
 
@@ -70,6 +73,8 @@ class ReadOptions(NamedTuple):
     """Language code of the translation."""
     fields: tuple[str, ...] = ()
     """Names of the keys or columns to translate; all if empty."""
+    name: str = "document"
+    """Name of the document in errors."""
 
 
 class Edit(NamedTuple):
@@ -143,16 +148,22 @@ class Document:
         if isinstance(piece, str):
             return self.escape(piece, segment)
         if isinstance(piece, Protected):
+            if piece.place is not None:
+                return apply_edits(self.text, inner, piece.place, piece.place + len(piece.markup))
             return self.escape(piece.markup, segment) if piece.is_text else piece.markup
         return apply_edits(self.text, inner, piece.begin, piece.end)
 
     def write(self, translated: Sequence[Translated]) -> str:
         """Return the text of the document with translated segments; all else is unchanged."""
+        return apply_edits(self.text, self.all_edits(translated), 0, len(self.text))
+
+    def all_edits(self, translated: Sequence[Translated]) -> list[Edit]:
+        """Return the sorted changes that write translated segments."""
         edits = sorted(self.marks)
         for level in _innermost_first(translated):
             new = (edit for one in level for edit in self.edits(one, edits))
             edits = _outermost([*edits, *new])
-        return apply_edits(self.text, edits, 0, len(self.text))
+        return edits
 
     def encode(self, translated: Sequence[Translated], name: str) -> bytes:
         """Return the bytes of the document with translated segments.

@@ -30,6 +30,7 @@ def translate_document(
     masks: Sequence[str] = (),
     protect: Sequence[str] = (),
     fields: Sequence[str] = (),
+    allow_unchanged: bool = True,
     translate_constrained: ConstrainedFunction | None = None,
 ) -> DocumentReport:
     """Translate a document. All but its text stays as it is, byte for byte.
@@ -47,8 +48,9 @@ def translate_document(
         masks: Symbols that the model is known to copy, such as `<ph1>`, to take the place of
             placeholders; by default, the model sees the placeholders themselves.
         protect: Regular expressions of further text that must be copied, see `Protector`.
-        fields: Names of the keys or columns to translate, in a format that has them; by default,
-            all.
+        fields: Keys or columns to translate, in a format that has them: names, paths such as
+            `menu.*.title`, or numbers of columns; by default, all keys.
+        allow_unchanged: Whether a document is written in which nothing changes.
         translate_constrained: Translates a list of texts, each with words that its translation has
             to contain; used for texts whose translation lost a placeholder. None skips this.
     Returns:
@@ -56,8 +58,8 @@ def translate_document(
     Raises:
         MtkitError: The document cannot be read, is in no known format, has invalid bytes, or has
             nothing to translate; the output is the document itself, or its encoding lacks a
-            character of the translation; a pattern is not valid; or the translate function returned
-            another number of results.
+            character of the translation; a pattern is not valid; nothing changes; or the translate
+            function returned another number of results.
         TypeError: The translate function returned something else.
     """
     path, output = Path(path), Path(output)
@@ -65,7 +67,8 @@ def translate_document(
     _refuse_compression(path, output)
     settings = Settings(src_lang, tgt_lang, tuple(masks), Protector(protect), translate_constrained)
     stamp = file_stamp(path)
-    name, document = read_document(path, format, ReadOptions(src_lang, tgt_lang, tuple(fields)))
+    options = ReadOptions(src_lang, tgt_lang, tuple(fields), str(path))
+    name, document = read_document(path, format, options)
     if not document.segments:
         raise MtkitError(
             f"`{path}`: has no text to translate, read as {name}", "check the file, or its format"
@@ -76,6 +79,11 @@ def translate_document(
         for outcome in outcomes
         if outcome.pieces is not None
     ]
+    if outcomes and not changed and not allow_unchanged:
+        raise MtkitError(
+            f"`{path}`: the translations of its {len(outcomes):,} segments are their sources",
+            "check the language of the document and of the model; --allow-unchanged writes it",
+        )
     data = document.encode(changed, str(path))
     if file_stamp(path) != stamp:
         raise changed_while_read(path)

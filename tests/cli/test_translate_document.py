@@ -91,7 +91,7 @@ def test_as_text_it_is_translated_line_by_line(mtkit, tiny_run, film, tmp_path):
         (["--format", "jsonl", "--details"], "--format, --details cannot be used"),
         (["--resume"], "--resume cannot be used"),
         (["--chunk-lines", "1"], "--chunk-lines cannot be used"),
-        (["--field", "1"], "plain text has no fields"),
+        (["--field", "1"], "srt has no fields to select"),
         (["--protect", "(a+)+"], "contains a repeated group"),
     ],
 )
@@ -107,7 +107,7 @@ def test_options_of_documents_are_refused_for_text(mtkit, tiny_run, tmp_path):
     (tmp_path / "text.ko").write_text("나\n", encoding="utf-8")
     options = ("-m", tiny_run / "model", "-o", tmp_path / "out", "--report", tmp_path / "report")
     outcome = mtkit("translate", tmp_path / "text.ko", *options)
-    assert outcome.status == 1 and "--report and --protect are for documents" in outcome.err
+    assert outcome.status == 1 and "documents have --report, plain text does not" in outcome.err
 
 
 def test_a_document_needs_files(mtkit, tiny_run, film):
@@ -115,3 +115,27 @@ def test_a_document_needs_files(mtkit, tiny_run, film):
         outcome = mtkit(*words, "-m", tiny_run / "model", stdin=SRT)
         assert outcome.status == 1
         assert "a document is translated from a file to a file" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options", "words"),
+    [
+        ("a.json", '{"a": "나는 간다", "b": "나"}', ["--field", "a"], '"b": "나"}'),
+        ("a.yml", "ko:\n  a: 나는 간다 # 나\n", [], "# 나\n"),
+        ("a.md", "# 나는 간다\n\n`나`\n", [], "\n\n`나`\n"),
+        ("a.csv", '나,"나는 간다"\n', ["--field", "2", "--protect", "x"], "나,"),
+        ("a.jsonl", '{"a": "나는 간다", "b": "나"}\n', ["--field", "a", "--report", "r"], '"b": "나"}'),
+        ("a", "WEBVTT\n\n00:01.000 --> 00:02.000\n나는 간다\n", [], "WEBVTT\n\n00:01.000"),
+        ("a.x", '{"text": "나"}\n', ["--input-format", "segments"], '{"text": "나", "translation": {'),
+    ],
+)  # fmt: skip
+def test_formats_are_chosen(mtkit, tiny_run, tmp_path, monkeypatch, name, text, options, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    outcome = mtkit("translate", name, "-m", tiny_run / "model", "-o", "out", *options)
+    assert outcome.status == 0, outcome.err
+    out = (tmp_path / "out").read_text(encoding="utf-8")
+    assert words in out and out != text and "1 segments, 1 changed" in outcome.err
+    assert ("as a document, because it is given --" in outcome.err) == (
+        name in ("a.csv", "a.jsonl")
+    )

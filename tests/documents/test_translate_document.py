@@ -154,3 +154,11 @@ def test_the_report_lists_what_needs_attention(tmp_path):
         ],
     }
     assert str(report).startswith("3 segments, 3 changed; pieces between")
+
+
+def test_an_unchanged_document_is_refused_if_wanted(tmp_path):
+    with pytest.raises(MtkitError, match="the translations of its 2 segments are their sources"):
+        translated(tmp_path, "a.txt", "One.\nTwo.", identity, allow_unchanged=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    _, report = translated(tmp_path, "a.txt", "One.\nTwo.", identity)
+    assert (report.n_segments, report.n_changed) == (2, 0)

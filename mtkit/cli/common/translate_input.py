@@ -1,6 +1,7 @@
 """Translation of the input of a command: lines of text, or a document with markup."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mtkit.errors import MtkitError
@@ -16,7 +17,7 @@ logger = get_logger(__name__)
 def translate_input(
     spec: "TranslationSpec",
     run: "RunOptions",
-    document_format: str | None,
+    document: tuple[str, Sequence[str]] | None,
     options: "DocumentOptions",
 ) -> None:
     """Translate a file.
@@ -24,28 +25,32 @@ def translate_input(
     Args:
         spec: What to translate, with which models and how.
         run: Devices and processes.
-        document_format: Format of a document; None for lines of text or a table.
+        document: Format of a document, and its fields to translate; None for lines of text or a
+            table.
         options: Options of documents.
     Raises:
         MtkitError: An option does not apply to the input; or see `translate_file` and
             `translate_document`.
     """
-    if document_format is None:
-        if options.report_path is not None or options.protect:
+    if document is None:
+        if names := options.given():
             raise MtkitError(
-                f"`{spec.files.input_name}`: --report and --protect are for documents, not for "
-                "text and tables",
-                "leave them out, or name the format of the document with --input-format",
+                f"`{spec.files.input_name}`: documents have {names}, plain text does not",
+                "leave it out, or name the format of the document with --input-format",
             )
         from mtkit.translation.jobs.translate_file import translate_file
 
         translate_file(spec, run)
     else:
-        _translate_document(spec, run, document_format, options)
+        _translate_document(spec, run, *document, options)
 
 
 def _translate_document(
-    spec: "TranslationSpec", run: "RunOptions", name: str, options: "DocumentOptions"
+    spec: "TranslationSpec",
+    run: "RunOptions",
+    name: str,
+    selected: Sequence[str],
+    options: "DocumentOptions",
 ) -> None:
     files = spec.files
     _refuse_options_of_lines(spec, run)
@@ -60,6 +65,8 @@ def _translate_document(
 
     is_text = isinstance(FORMATS[name], Format)
     other = "; --input-format text translates it line by line" if is_text else ""
+    if name in ("csv", "tsv", "jsonl"):
+        other = f" and translated as a document, because it is given {options.given()}"
     logger.info("`%s` is read as %s%s", files.input_path, name, other)
     from mtkit.documents.translate_document import translate_document
     from mtkit.io.atomic import atomic_write
@@ -99,6 +106,8 @@ def _translate_document(
         tgt_lang=translator.config.tgt_lang,
         masks=masks,
         protect=options.protect or (),
+        fields=selected,
+        allow_unchanged=options.allow_unchanged,
         translate_constrained=translate_constrained if can_require else None,
     )
     if options.report_path is not None:

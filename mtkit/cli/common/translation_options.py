@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mtkit.translation.lines.line_options import LineOptions
 
 _INLINE = Path("inline")
+_TABLES = ("tsv", "csv", "jsonl")
 
 
 @option_group()
@@ -44,6 +45,7 @@ class PathOptions(ModelOptions):
 
 _LineFormat = Literal["auto", "text", "tsv", "csv", "jsonl"]
 _DocumentFormat = Literal["srt", "vtt", "html", "docx", "pptx", "xlsx", "odt", "ods", "odp", "epub"]
+_DataFormat = Literal["md", "json", "yaml", "segments"]
 
 
 @option_group(INPUT_AND_OUTPUT)
@@ -51,20 +53,20 @@ class FormatOptions:
     """Formats of input and output."""
 
     input_format: Annotated[
-        Literal[_LineFormat, _DocumentFormat], typer.Option(metavar="FORMAT")
+        Literal[_LineFormat, _DocumentFormat, _DataFormat], typer.Option(metavar="FORMAT")
     ] = "auto"
     """Format of the input: text, tsv, csv, jsonl; or a document whose markup is kept: srt, vtt,
-    html, docx, pptx, xlsx, odt, ods, odp, epub. auto is determined by the file name, and for office
-    documents and books also by the content; anything else is text. Other documents such as .po are
-    refused unless text is given."""
+    html, md, json, yaml, docx, pptx, xlsx, odt, ods, odp, epub, segments. auto is determined by the
+    file name, and for documents also by the content; anything else is text. Other documents such as
+    .po are refused unless text is given."""
     output_format: Annotated[
         Literal["text", "tsv", "csv", "jsonl"] | None,
         typer.Option("--format", show_default="as the input"),
     ] = None
     """Format of the output; if it is that of the input, the other fields are kept."""
     fields: Annotated[list[str] | None, typer.Option("--field", metavar="FIELD")] = None
-    """Column to translate (its number, or its name in the header line), or key of a JSON object;
-    repeatable."""
+    """Column to translate (its number, or its name in the header line), or key of JSON or YAML,
+    such as menu.*.title; repeatable."""
     fields_out: Annotated[
         list[str] | None, typer.Option("--field-out", metavar="FIELD", show_default="a new one")
     ] = None
@@ -79,28 +81,34 @@ class FormatOptions:
     errors: Literal["strict", "replace"] = "strict"
     """Refuse invalid UTF-8, or replace it with U+FFFD and report how often."""
 
-    def document_format(self, path: Path) -> str | None:
+    def document_format(self, path: Path, documents: "DocumentOptions") -> str | None:
         """Return the format of a document with markup; None for text and tables.
+
+        Options of documents make a document of a table.
 
         Raises:
             MtkitError: The file is a ZIP archive, but not a document.
         """
-        from mtkit.documents.formats import FORMATS, format_by_name
-        from mtkit.documents.read_document import format_of_package
+        from mtkit.documents.formats import FORMATS
+        from mtkit.documents.read_document import detect_format
 
-        name = self.input_format
-        if name == "auto":
-            name = format_by_name(path) or format_of_package(path)
+        name = detect_format(path) if self.input_format == "auto" else self.input_format
+        if name in _TABLES:
+            return name if documents.given() else None
         return name if name in FORMATS and name != "text" else None
 
     def line_options(
-        self, path: Path, alignments: Literal["file", "inline"] | None
+        self,
+        path: Path,
+        alignments: Literal["file", "inline"] | None,
+        document_format: str | None,
     ) -> "LineOptions":
         """Return the formats of lines.
 
         Args:
             path: The input.
             alignments: See `LineOptions`.
+            document_format: Format of a document, which has none of lines.
         Raises:
             MtkitError: Options contradict each other.
         """
@@ -108,9 +116,9 @@ class FormatOptions:
 
         return LineOptions.for_file(
             path,
-            "text" if self.document_format(path) else self.input_format,  # type: ignore[arg-type]
+            self.input_format if document_format is None else "text",  # type: ignore[arg-type]
             output_format=self.output_format,
-            fields=tuple(self.fields or ()),
+            fields=tuple(self.fields or ()) if document_format is None else (),
             fields_out=tuple(self.fields_out or ()),
             has_header=self.has_header,
             details=self.details,
@@ -129,6 +137,17 @@ class DocumentOptions:
     protect: Annotated[list[str] | None, typer.Option("--protect", metavar="REGEX")] = None
     """Copy what matches from a document to its translation, such as '[A-Z]+-[0-9]+'; placeholders,
     URLs and e-mail addresses always are; repeatable."""
+    allow_unchanged: Annotated[bool, typer.Option("--allow-unchanged")] = False
+    """Write a document even if the model changes nothing in it."""
+
+    def given(self) -> str:
+        """Return the names of the options that are given."""
+        options = {
+            "--report": self.report_path is not None,
+            "--protect": bool(self.protect),
+            "--allow-unchanged": self.allow_unchanged,
+        }
+        return ", ".join(name for name, is_given in options.items() if is_given)
 
 
 @option_group("Word alignments and unknown words")
@@ -252,20 +271,28 @@ def translation_files(
     formats: FormatOptions,
     alignments: AlignmentOptions,
     constraints: ConstraintOptions,
+    *,
+    is_text: bool,
 ) -> "TranslationFiles":
-    """Return the paths of a translation."""
+    """Return the paths of a translation.
+
+    Args:
+        paths: Input and output.
+        formats: Whether the format of the input was given.
+        alignments: Their file.
+        constraints: Their file, and that of the prefixes.
+        is_text: Whether each line is translated as it is.
+    """
     from mtkit.translation.jobs.translation_spec import TranslationFiles
 
-    path = paths.input_path
-    is_guessed = formats.input_format == "auto" and not formats.document_format(path)
     return TranslationFiles(
-        path,
+        paths.input_path,
         paths.output_path,
         constraints.prefix_path,
         constraints.constraints_path,
         alignments.alignments_path,
         formats.errors,
-        refuses_documents=is_guessed and formats.line_options(path, None).input_format == "text",
+        refuses_documents=formats.input_format == "auto" and is_text,
     )
 
 

@@ -1,0 +1,1 @@
+"""Data with texts in it: JSON, YAML and tables."""
