@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
 from threading import Thread
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from mtkit.errors import MtkitError
 from mtkit.workers.cpu_info import n_cores
@@ -81,9 +81,9 @@ def _args_of(
     return args if isinstance(args, tuple) else args(number)
 
 
-def _round_robin(workers: "list[_WorkerProcess]", tasks: Iterator[Any]) -> Iterator[Any]:
+def _round_robin(workers: "list[WorkerProcess]", tasks: Iterator[Any]) -> Iterator[Any]:
     """Send task N to worker N modulo their number, and receive the results in the same order."""
-    pending: deque[_WorkerProcess] = deque()
+    pending: deque[WorkerProcess] = deque()
     for number, task in enumerate(tasks):
         if len(pending) == TASKS_AHEAD * len(workers):
             yield pending.popleft().result()
@@ -94,11 +94,41 @@ def _round_robin(workers: "list[_WorkerProcess]", tasks: Iterator[Any]) -> Itera
         yield pending.popleft().result()
 
 
-class _WorkerProcess:
+class WorkerProcess:
+    """A process that applies a function to one task at a time.
+
+    Args:
+        process: The process.
+        connection: Our end of the pipe to it.
+    """
+
     def __init__(self, process: BaseProcess, connection: Connection) -> None:
         self.process, self.connection = process, connection
 
+    @classmethod
+    def start(cls, make_worker: Callable[..., Callable[[Any], Any]], args: tuple[Any, ...]) -> Self:
+        """Start a process.
+
+        Args:
+            make_worker: See `ordered_map`.
+            args: Arguments of `make_worker`.
+        """
+        # Spawned processes: a fork of a process with threads, such as those of torch, may hang.
+        context = get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_serve, args=(theirs, make_worker, args), daemon=True)
+        with _no_main_module(), _blocked_signals():
+            process.start()
+        theirs.close()
+        return cls(process, ours)
+
     def send(self, task: Any) -> None:
+        """Send a task.
+
+        Raises:
+            WorkerDiedError: The process has ended.
+            Exception: Raised by `make_worker`.
+        """
         try:
             self.connection.send(task)
         except (BrokenPipeError, ConnectionResetError):
@@ -107,6 +137,12 @@ class _WorkerProcess:
             raise self._death() from None
 
     def result(self) -> Any:
+        """Wait for the result of the oldest task.
+
+        Raises:
+            WorkerDiedError: The process has ended.
+            Exception: Raised by the function.
+        """
         try:
             is_result, value = self.connection.recv()
         except (EOFError, ConnectionResetError):
@@ -115,12 +151,24 @@ class _WorkerProcess:
             raise value
         return value
 
-    def _death(self) -> MtkitError:
+    def _death(self) -> "WorkerDiedError":
         self.process.join(timeout=5)
-        return MtkitError(
+        return WorkerDiedError(
             f"a worker process ended with status {self.process.exitcode}",
             "it may have run out of memory; use fewer workers",
         )
+
+    def stop(self) -> None:
+        """End the process; a task that takes more than a second is given up."""
+        self.connection.close()  # the worker then ends
+        self.process.join(timeout=1)
+        if self.process.is_alive():
+            self.process.kill()  # it ignores SIGTERM, and has nothing to clean up
+            self.process.join()
+
+
+class WorkerDiedError(MtkitError):
+    """The end of a worker process that should not have ended."""
 
 
 @contextmanager
@@ -128,29 +176,17 @@ def _worker_processes(
     make_worker: Callable[..., Any],
     args: tuple[Any, ...] | Callable[[int], tuple[Any, ...]],
     n_workers: int,
-) -> Iterator[list[_WorkerProcess]]:
-    # Spawned processes: a fork of a process with threads, such as those of torch, may hang.
-    context = get_context("spawn")
-    workers: list[_WorkerProcess] = []
+) -> Iterator[list[WorkerProcess]]:
+    workers: list[WorkerProcess] = []
     try:
         for number in range(n_workers):
-            ours, theirs = context.Pipe()
-            process = context.Process(
-                target=_serve, args=(theirs, make_worker, _args_of(args, number)), daemon=True
-            )
-            with _no_main_module(), _blocked_signals():
-                process.start()
-            theirs.close()
-            workers.append(_WorkerProcess(process, ours))
+            workers.append(WorkerProcess.start(make_worker, _args_of(args, number)))  # noqa: PERF401
         yield workers
     finally:
         for worker in workers:
-            worker.connection.close()  # the worker then ends
+            worker.connection.close()  # all of them end at the same time
         for worker in workers:
-            worker.process.join(timeout=1)
-            if worker.process.is_alive():
-                worker.process.kill()  # it ignores SIGTERM, and has nothing to clean up
-                worker.process.join()
+            worker.stop()
 
 
 _PARENT_SIGNALS = [
