@@ -23,6 +23,7 @@ COMMANDS = (
     "train",
     "average",
     "translate",
+    "serve",
     "score",
     "evaluate",
     "compare",

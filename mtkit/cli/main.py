@@ -25,6 +25,7 @@ SUMMARIES = {
     "train": "Train a model.",
     "average": "Average checkpoints into one model.",
     "translate": "Translate a file.",
+    "serve": "Serve translations over HTTP, with the interfaces of LibreTranslate and DeepL.",
     "evaluate": "Compute BLEU, chrF or TER of translations, or of a model.",
     "compare": "Compare systems: scores, significance, faults, differences.",
     "score": "Compute the probability that a model assigns to given translations.",

@@ -132,3 +132,17 @@ def language_code(name: str) -> str | None:
     """
     name = name.strip().casefold()
     return _LANGUAGES.get(name) or _LANGUAGES.get(name.replace("_", "-").partition("-")[0])
+
+
+_ENGLISH_NAMES = {
+    line.split(maxsplit=1)[0].rstrip(":"): line.partition(": ")[2].partition(",")[0]
+    for line in _NAMES.strip().splitlines()
+}
+
+
+def language_name(code: str) -> str:
+    """Return the English name of a language, with a region or script; its code if unknown."""
+    name = _ENGLISH_NAMES.get(language_code(code) or "")
+    if name is None:
+        return code
+    return name if code in _LANGUAGES else f"{name} ({code})"

@@ -53,17 +53,18 @@ def weights_path(model_dir: Path) -> Path:
     return next(path for name in _WEIGHTS_NAMES if (path := model_dir / name).is_file())
 
 
-def has_tgt_tags(path: Path) -> bool:
-    """Whether each translation of a model, exported or not, begins with one of its tags.
+def tags_of_model(path: Path) -> tuple[list[str], list[str]]:
+    """Return the tags of a model, exported or not, before its sources and before its targets.
 
     A path that is not a readable model has none.
     """
     exported = path / EXPORT_NAME
     try:
         tree = json.loads((exported if exported.is_file() else path / CONFIG_NAME).read_bytes())
-        return bool((tree["model"] if exported.is_file() else tree).get("tgt_tags"))
+        config = tree["model"] if exported.is_file() else tree
+        return list(config.get("tags") or ()), list(config.get("tgt_tags") or ())
     except (OSError, ValueError, RecursionError, KeyError, AttributeError, TypeError):
-        return False
+        return [], []
 
 
 def refuse_no_model(path: Path) -> None:

@@ -30,6 +30,7 @@ COMMANDS = [
     "vocab prune",
     "vocab extend",
     "translate",
+    "serve",
     "score",
     "evaluate",
     "compare",

@@ -33,6 +33,7 @@ COMMANDS = {
         "--constraints {constraints_path} --replace-unk --unk-dictionary {unk_dictionary_path} --report {report_path}",
         ("output_path", "alignments", "report_path"),
     ),
+    "serve": Command("serve -m {model_dirs} --keys {keys_path} --glossaries {glossaries_dir}"),
     "score": Command(
         "score {src_path} {tgt_path} -m {model_dirs} -o {output_path}", ("output_path",)
     ),

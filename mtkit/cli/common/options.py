@@ -140,13 +140,13 @@ class TagOptions:
         Raises:
             MtkitError: --src-lang was given, but the models do not read the source language.
         """
-        from mtkit.io.find_model import has_tgt_tags
+        from mtkit.io.find_model import tags_of_model
 
         tags, tgt_tags = tuple(self.tags or ()), tuple(self.tgt_tags or ())
         src_lang, tgt_lang = (
             (language,) if language else () for language in (self.src_lang, self.tgt_lang)
         )
-        if model_dirs and has_tgt_tags(model_dirs[0]):
+        if model_dirs and tags_of_model(model_dirs[0])[1]:
             return {"tags": src_lang + tags, "tgt_tags": tgt_lang + tgt_tags}
         if self.src_lang:
             raise MtkitError(

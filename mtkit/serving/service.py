@@ -1,0 +1,349 @@
+"""Translation of texts, markup and documents by way of the queue."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from mtkit.documents.xml_fragment import XmlTags
+from mtkit.serving.detect import Detection, detect_language
+from mtkit.serving.fair_queue import FairQueue, Job, QueueFullError, estimate_tokens
+from mtkit.serving.model_worker import BatchKey, Terms
+from mtkit.serving.served_languages import Hop, ServedLanguages
+from mtkit.serving.text_units import TextUnits
+
+if TYPE_CHECKING:
+    from mtkit.translation.result import Translation
+
+_THREADS, _FILE_THREADS = 32, 2
+_SLICE_TOKENS = 1024
+"""Size of the parts of a document that are queued one after another."""
+_LONG_CHARS = 20_000
+"""Texts of this length are cut in a thread, because the event loop has to stay free."""
+
+
+class NoRouteError(Exception):
+    """No model translates between two languages.
+
+    Args:
+        languages: The served languages.
+        src: Code of one of them.
+        tgt: Code of another one.
+    """
+
+    def __init__(self, languages: ServedLanguages, src: str, tgt: str) -> None:
+        # The message of LibreTranslate.
+        super().__init__(
+            f"{languages.name(tgt)} ({tgt}) is not available as a target language from "
+            f"{languages.name(src)} ({src})"
+        )
+
+
+@dataclass(frozen=True)
+class TranslationOptions:
+    """How texts are translated."""
+
+    client: str
+    """Name of the client, for its share of the workers."""
+    timeout_s: float
+    """Time until the translation is given up."""
+    n_alternatives: int = 0
+    """Number of further translations of each text."""
+    split_sentences: Literal["auto", "always", "never"] | None = None
+    """See `SearchConfig`; None is the model's setting."""
+    terms: Terms = ()
+    """Pairs of source and target terms."""
+
+
+class Markup(NamedTuple):
+    """Markup of a text."""
+
+    kind: Literal["html", "xml"] = "html"
+    tags: XmlTags = XmlTags()
+    """Roles of elements of XML."""
+
+
+class TextResult(NamedTuple):
+    """Translation of a text."""
+
+    text: str
+    alternatives: tuple[str, ...] = ()
+    """Further translations, without repetitions."""
+
+
+class TranslationService:
+    """Translates texts, markup and documents.
+
+    Args:
+        languages: Pairs of languages.
+        queue: Queue of the workers.
+    """
+
+    def __init__(self, languages: ServedLanguages, queue: FairQueue) -> None:
+        self.languages, self.queue = languages, queue
+        # Documents have threads of their own, so that they never hold up a short fragment.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="markup")
+        self._file_threads = ThreadPoolExecutor(_FILE_THREADS, thread_name_prefix="document")
+        self.n_files = 0
+        """Documents that are being translated or wait for that."""
+
+    def detect(self, texts: Sequence[str]) -> list[Detection]:
+        """Detect the language of some texts together, among the source languages."""
+        return detect_language(texts, self.languages.sources)
+
+    def route(self, src: str, tgt: str) -> list[Hop]:
+        """Return the translations between two served languages.
+
+        Raises:
+            NoRouteError: There are none.
+        """
+        route = self.languages.route(src, tgt)
+        if route is None:
+            raise NoRouteError(self.languages, src, tgt)
+        return route
+
+    async def translate_texts(
+        self, texts: Sequence[str], src: str, tgt: str, options: TranslationOptions
+    ) -> list[TextResult]:
+        """Translate plain texts. White space and the ends of lines are kept.
+
+        Args:
+            texts: Texts of any number of lines.
+            src: Code of their language.
+            tgt: Code of the language of the translation.
+            options: How they are translated.
+        Raises:
+            NoRouteError: No model translates between these languages.
+            QueueFullError: Too many texts wait.
+            TimeoutError: The time is up.
+            WorkerLostError: A worker ended twice while it translated one of the texts.
+            MtkitError: A text cannot be translated.
+        """
+        route = self.route(src, tgt)
+        if not route:
+            return [TextResult(text) for text in texts]
+        cut = await self._cut(texts, src)
+        units = [unit for one in cut for unit in one.texts]
+        results = iter(await self._translate(units, route, options))
+        return [
+            _joined(one, [next(results) for _ in one.spans], tgt, options.n_alternatives)
+            for one in cut
+        ]
+
+    async def _cut(self, texts: Sequence[str], src: str) -> list[TextUnits]:
+        def cut() -> list[TextUnits]:
+            return [TextUnits.of(text, src) for text in texts]
+
+        if sum(map(len, texts)) < _LONG_CHARS:
+            return cut()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, cut)
+
+    async def translate_markup(
+        self,
+        texts: Sequence[str],
+        src: str,
+        tgt: str,
+        options: TranslationOptions,
+        markup: Markup = Markup(),
+    ) -> list[TextResult]:
+        """Translate fragments of HTML or XML; tags are kept.
+
+        Args:
+            texts: The fragments.
+            src: See `translate_texts`.
+            tgt: See `translate_texts`.
+            options: How they are translated.
+            markup: Kind of markup.
+        Raises:
+            Exception: See `translate_texts`; MtkitError also if XML is not well-formed.
+        """
+        route = self.route(src, tgt)
+        if not route:
+            return [TextResult(text) for text in texts]
+        options = replace(options, n_alternatives=0)
+
+        def translate_one(translate: Callable[[list[str]], list[Any]], text: str) -> str:
+            from mtkit.documents.html import HtmlDocument
+            from mtkit.documents.segment import Translated
+            from mtkit.documents.translate_segments import Settings, translate_segments
+            from mtkit.documents.xml_fragment import XmlFragment
+
+            document = (
+                HtmlDocument.parse(text)
+                if markup.kind == "html"
+                else XmlFragment.parse(text, markup.tags)
+            )
+            outcomes = translate_segments(
+                document, document.segments, translate, Settings(src, tgt)
+            )
+            return document.write(
+                [Translated(one.segment, one.pieces) for one in outcomes if one.pieces is not None]
+            )
+
+        tasks = [
+            self._in_thread(
+                self._threads,
+                lambda translate, text=text: translate_one(translate, text),
+                lambda units: self._translate(units, route, options, alignments=True),
+            )
+            for text in texts
+        ]
+        return [TextResult(text) for text in await asyncio.gather(*tasks)]
+
+    async def translate_file(
+        self,
+        path: Path,
+        output: Path,
+        src: str | None,
+        tgt: str,
+        options: TranslationOptions,
+    ) -> str:
+        """Translate a document, in small slices between which other requests are served.
+
+        Args:
+            path: The document.
+            output: File to write.
+            src: Code of its language; None detects it.
+            tgt: Code of the language of the translation.
+            options: How it is translated.
+        Returns:
+            Code of the language of the document.
+        Raises:
+            MtkitError: The document cannot be read.
+            Exception: See `translate_texts`.
+        """
+        deadline = time.monotonic() + options.timeout_s
+        route = None if src is None else self.route(src, tgt)
+
+        async def translate_slices(texts: list[str]) -> "list[Translation] | list[str]":
+            nonlocal src, route
+            if route is None:
+                src = self.detect(texts)[0].language
+                route = self.route(src, tgt)
+            if not route:
+                return texts
+            results: list[Any] = []
+            for part in _slices(texts):
+                rest = replace(options, timeout_s=deadline - time.monotonic())
+                results += await self._translate_when_free(part, route, rest)
+            return results
+
+        def translate_document(translate: Callable[[list[str]], list[Any]]) -> None:
+            from mtkit.documents.translate_document import translate_document
+
+            translate_document(path, translate, output, src_lang=src or "", tgt_lang=tgt)
+
+        self.n_files += 1
+        try:
+            await self._in_thread(self._file_threads, translate_document, translate_slices)
+        finally:
+            self.n_files -= 1
+        return src or ""
+
+    async def _translate_when_free(
+        self, texts: list[str], route: Sequence[Hop], options: TranslationOptions
+    ) -> "list[Translation]":
+        """Translate texts once the queue takes them."""
+        async with asyncio.timeout(options.timeout_s):
+            while True:
+                try:
+                    return await self._translate(texts, route, options, alignments=True)
+                except QueueFullError as exc:
+                    await asyncio.sleep(min(exc.retry_after_s, 5))
+
+    async def _in_thread(
+        self,
+        threads: ThreadPoolExecutor,
+        function: Callable[[Callable[[list[str]], list[Any]]], Any],
+        translate: Callable[[list[str]], Any],
+    ) -> Any:
+        """Run a function that translates in a thread.
+
+        Args:
+            threads: The threads.
+            function: Called with a function that translates a list of texts.
+            translate: A coroutine function that does so.
+        """
+        loop = asyncio.get_running_loop()
+        is_cancelled = threading.Event()
+
+        def translate_from_thread(texts: list[str]) -> list[Any]:
+            if is_cancelled.is_set():
+                raise asyncio.CancelledError
+            return asyncio.run_coroutine_threadsafe(translate(texts), loop).result()
+
+        try:
+            return await loop.run_in_executor(threads, function, translate_from_thread)
+        finally:
+            is_cancelled.set()
+
+    async def _translate(
+        self,
+        texts: Sequence[str],
+        route: Sequence[Hop],
+        options: TranslationOptions,
+        *,
+        alignments: bool = False,
+    ) -> "list[Translation]":
+        """Translate texts of one line, one model after another."""
+        async with asyncio.timeout(options.timeout_s):
+            for hop in route[:-1]:
+                key = BatchKey(hop.model, hop.tags, split_sentences=options.split_sentences)
+                found = await self._submit(Job(options.client, key, list(texts)))
+                texts = [one.text for one in found]
+            last = route[-1]
+            key = BatchKey(
+                last.model,
+                last.tags,
+                n_best=options.n_alternatives + 1,
+                # Alignments with the language between would misplace tags.
+                alignments=alignments and len(route) == 1,
+                split_sentences=options.split_sentences,
+                terms=options.terms,
+            )
+            return await self._submit(Job(options.client, key, list(texts)))
+
+    async def _submit(self, job: Job) -> list[Any]:
+        self.queue.put(job)
+        try:
+            return await job.future
+        finally:
+            self.queue.drop(job)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._file_threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _joined(
+    units: TextUnits, results: "Sequence[Translation]", tgt: str, n_alternatives: int
+) -> TextResult:
+    """Join the translations of a text, and those of its alternatives."""
+    best = units.join([one.text for one in results], tgt)
+    alternatives: dict[str, None] = {}
+    for rank in range(1, n_alternatives + 1):
+        texts = [
+            one.alternatives[rank].text if rank < len(one.alternatives) else one.text
+            for one in results
+        ]
+        alternatives[units.join(texts, tgt)] = None
+    alternatives.pop(best, None)
+    return TextResult(best, tuple(alternatives))
+
+
+def _slices(texts: list[str]) -> list[list[str]]:
+    slices: list[list[str]] = []
+    n_tokens = _SLICE_TOKENS
+    for text in texts:
+        cost = estimate_tokens(text)
+        if n_tokens + cost > _SLICE_TOKENS:
+            slices.append([])
+            n_tokens = 0
+        slices[-1].append(text)
+        n_tokens += cost
+    return slices

@@ -1,0 +1,87 @@
+"""Texts of several lines: cut into units that are translated alone, and joined again."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from mtkit.corpus.languages import word_separator
+from mtkit.corpus.sentence_splitter import split_sentences
+
+MAX_CHARS = 1000
+"""Maximum length of a unit; a longer line is cut between sentences."""
+_LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
+
+
+class TextUnits(NamedTuple):
+    """A text, and the positions of its units. All that is between them stays as it is."""
+
+    text: str
+    spans: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, text: str, lang: str) -> "TextUnits":
+        """Cut a text at the ends of lines, and long lines between sentences.
+
+        Args:
+            text: A text of any length.
+            lang: Its language.
+        """
+        spans: list[tuple[int, int]] = []
+        for line in _LINE.finditer(text):
+            begin, end = _stripped(text, line.start(), line.end())
+            if begin == end:
+                continue
+            if end - begin <= MAX_CHARS:
+                spans.append((begin, end))
+            else:
+                spans += _cut(text, begin, end, lang)
+        return cls(text, spans)
+
+    @property
+    def texts(self) -> list[str]:
+        """The units."""
+        return [self.text[begin:end] for begin, end in self.spans]
+
+    def join(self, translations: Sequence[str], tgt_lang: str) -> str:
+        """Replace the units by their translations.
+
+        Args:
+            translations: One for each unit.
+            tgt_lang: Their language; where a long line was cut, it decides about spaces.
+        """
+        parts: list[str] = []
+        end = 0
+        for (begin, next_end), translation in zip(self.spans, translations, strict=True):
+            gap = self.text[end:begin]
+            is_in_line = end > 0 and _LINE.fullmatch(self.text, end - 1, begin + 1) is not None
+            parts.append(_space(gap, tgt_lang) if is_in_line else gap)
+            parts.append(translation)
+            end = next_end
+        return "".join([*parts, self.text[end:]])
+
+
+def _space(gap: str, tgt_lang: str) -> str:
+    """Return the space between two sentences of a line in the target language."""
+    space = word_separator(tgt_lang)
+    return gap if space and gap else space
+
+
+def _stripped(text: str, begin: int, end: int) -> tuple[int, int]:
+    part = text[begin:end]
+    begin += len(part) - len(part.lstrip())
+    return begin, begin + len(part.strip())
+
+
+def _cut(text: str, begin: int, end: int, lang: str) -> list[tuple[int, int]]:
+    """Return the positions of groups of sentences within a line."""
+    groups: list[tuple[int, int]] = []
+    position = first = begin
+    for sentence in split_sentences(text[begin:end], lang):
+        next_position = position + len(sentence)
+        if next_position - first > MAX_CHARS and position > first:
+            groups.append((first, position))
+            first = position
+        position = next_position
+    groups.append((first, end))
+    stripped = [_stripped(text, *group) for group in groups]
+    return [group for group in stripped if group[0] < group[1]]
