@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture check format lint types docs bench wheel
+.PHONY: help setup demo test torture soak check format lint types docs bench wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -27,6 +27,10 @@ test: $(INSTALLED_TEST) ## run the tests
 torture: $(INSTALLED_TEST) ## kill training 60 times, damage its checkpoints, make 5,000 malformed calls
 	$(BIN)/python -m tests.torture $(TORTURE_FLAGS)
 	$(BIN)/python -m tests.torture.fuzz_main --cases 5000
+
+soak: $(INSTALLED_TEST) ## send 10,000 requests to a server of the demo model, and check its memory
+	test -d demo/model || $(BIN)/mtkit demo -o demo
+	$(BIN)/python benchmarks/serve.py --model demo/model --src demo/test.ko --soak 10000
 
 check: lint types test ## lint, types and tests: run it before a commit
 
