@@ -101,7 +101,8 @@ def test_keys_are_hashed(mtkit, tmp_path):
     assert key not in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
     keys = ApiKeys(path)
-    assert keys.find(key).name == "weblate"
+    found = keys.find(key)
+    assert found is not None and found.name == "weblate"
     assert keys.find(f"{key}x") is None
     message, _ = error_of(mtkit("serve", "--keys", path, "--new-key", "weblate"))
     assert message == f"`{path}`: has a key `weblate` already"
