@@ -134,3 +134,10 @@ def test_a_damaged_model_is_one_error(model_dir, tmp_path):
     with pytest.raises(MtkitError) as caught:
         load_worker([damaged], OPTIONS)
     assert str(damaged) in str(caught.value) and caught.value.hint
+
+
+def test_terms_are_those_of_the_translator(worker, model_dir, texts):
+    terms = {texts[0].split()[0]: "house"}
+    [found] = worker(Batch(PLAIN._replace(terms=tuple(terms.items())), texts[:1]))
+    translator = Translator.load(model_dir, device="cpu", n_workers=1)
+    assert found == translator.translate(texts[:1], terms=terms)[0]
