@@ -1,9 +1,13 @@
 """LibreTranslate's interface, with the clients that others have written."""
 
 import asyncio
+import re
 
 import pytest
 
+from mtkit.serving.fair_queue import estimate_tokens
+from mtkit.serving.service import _slices
+from mtkit.serving.settings import ServeSettings
 from tests.serving.fake_worker import FakeWorker
 from tests.serving.serving import running_server
 
@@ -207,3 +211,36 @@ def test_metrics_hold_no_text(client):
 
 def test_ready(client):
     assert client.get("/ready").json() == {"status": "ok"}
+
+
+def test_pairs_by_way_of_english(log_path, client):
+    """The second model translates from English to French."""
+    fields = {"q": "eins", "source": "de", "target": "fr"}
+    assert post(client, **fields)[0] == 400
+    with running_server(FakeWorker, (log_path,), ServeSettings(pivots=True)) as pivoting:
+        answer = httpx.post(f"{pivoting.url}/translate", json=fields)
+        assert answer.json() == {"translatedText": "fr:EINS"}
+        languages = httpx.get(f"{pivoting.url}/languages").json()
+        assert languages[0] == {"code": "de", "name": "German", "targets": ["de", "en", "fr"]}
+
+
+def test_the_description_of_the_interfaces(client):
+    from mtkit.serving.app import make_app
+
+    description = client.get("/spec").json()
+    assert description["info"]["version"]
+    paths = {re.sub(r"{\w+}", "{}", path) for path in description["paths"]}
+    app = {
+        re.sub(r"{\w+}", "{}", getattr(route, "path", ""))
+        for route in make_app(ServeSettings()).routes
+    }
+    assert paths == app - {"/", "/static", "/spec"}
+
+
+def test_documents_are_translated_in_slices():
+    texts = [f"{'x' * 100} {number}" for number in range(200)]
+    slices = _slices(texts)
+    assert [text for part in slices for text in part] == texts
+    sizes = [sum(map(estimate_tokens, part)) for part in slices]
+    assert max(sizes) <= 1024 and min(sizes[:-1]) > 900
+    assert _slices([]) == []
