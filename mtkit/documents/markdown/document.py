@@ -49,7 +49,7 @@ class _Part(NamedTuple):
     """Part of a translation."""
 
     raw: str
-    """What is written."""
+    """Text in the document."""
     text: str | None = None
     """Plain text; None for markup."""
 
@@ -102,6 +102,8 @@ class MarkdownDocument(Document):
             if one is None:
                 break
             begin, end = block.begins[one.begin], block.end(one.end - 1)
+            if block.content[one.end - 1] == "\n" and one.end < len(block.content):
+                end = block.begins[one.end]  # the prefix of the next line stays with the line end
             if one.kind == "hard break":
                 self._add_segment(collector.segment(), block)
                 collector = Collector(self.text, has_entities=False)
