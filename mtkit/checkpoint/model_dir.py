@@ -128,11 +128,11 @@ class ModelDirConfig(Section):
     """Length of the training lines; None, as in older models, means one sentence per line."""
     alignment_head: AlignmentHead | None = None
     """Head that was trained to predict word alignments, if any."""
-    masks: tuple[str, ...] = ()
+    masks: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """Symbols that the model was trained to copy in place of placeholders."""
-    term_symbols: tuple[str, ...] = ()
-    """Symbols before a term, before its translation and after it, if the model was trained with
-    terms whose translations are given."""
+    term_symbols: tuple[str, str, str] | None = None
+    """Symbols before a term, before its translation and after it; None if the model was not trained
+    with terms whose translations are given."""
     model: ModelConfig
     """Dimensions of the model."""
     search: SearchConfig = SearchConfig()

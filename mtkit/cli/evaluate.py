@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from mtkit.translation.translator import Translator
 
 
+TERMS = "Terms"
+"""Title of a group of options."""
+
+
 @option_group()
 class InputOptions:
     """Translations to score, or a model and a text to translate."""
@@ -51,9 +55,13 @@ class EvaluationOptions(MetricOptions):
     robustness: Annotated[bool, typer.Option("--robustness")] = False
     """With --model: also evaluate with capitals, typos and other noise in the source (see
     `augment:`)."""
-    terms_path: Annotated[Path | None, typer.Option("--terms", metavar="FILE")] = None
+    terms_path: Annotated[
+        Path | None, typer.Option("--terms", metavar="FILE", rich_help_panel=TERMS)
+    ] = None
     """Also count how many of these terms in --src are translated as the file says."""
-    documents_path: Annotated[Path | None, typer.Option("--documents", metavar="FILE")] = None
+    documents_path: Annotated[
+        Path | None, typer.Option("--documents", metavar="FILE", rich_help_panel=TERMS)
+    ] = None
     """For --terms: file whose line N names the document of line N."""
 
 
@@ -103,7 +111,7 @@ def evaluate(
     names = [str(metric) for metric in options.metrics or [Metric.bleu]]
     scorers, tokenize = parse_scorers(options.scorers or []), choose_tokenizer(options, names)
     references = read_references(inputs.reference_paths)
-    langs = "", options.lang or ""
+    langs: tuple[str, str] = ("", options.lang or "")
     src = inputs.src_path and list(read_lines(inputs.src_path, what="the source text"))
     if inputs.hypothesis_path is not None:
         hypotheses = read_translations(inputs.hypothesis_path)
@@ -120,7 +128,8 @@ def evaluate(
                 "an ensemble of %d models; `mtkit compare` evaluates each", len(model_dirs)
             )
         translator = model_options.load(model_dirs)
-        langs = translator.config.src_lang, options.lang or translator.config.tgt_lang
+        if options.terms_path is not None:
+            langs = translator.config.src_lang, options.lang or translator.config.tgt_lang
         tokenize = tokenize or choose_tokenizer(options, names, translator.config.tgt_lang)
         if options.robustness:
             print(

@@ -68,6 +68,6 @@ class AugmentConfig(Section):
         return MASKS if self.placeholders else ()
 
     @property
-    def term_symbols(self) -> tuple[str, ...]:
+    def term_symbols(self) -> tuple[str, str, str] | tuple[()]:
         """Symbols around terms and their translations; none unless they are learned."""
         return TERM_SYMBOLS if self.terms else ()

@@ -152,16 +152,11 @@ def _settings(recipe: Recipe) -> TokenizerConfig:
     These are also the tags of its corpora, and the symbols that augmentation writes.
     """
     _check_tags(recipe.data)
-    augment = recipe.augment
-    symbols = dict.fromkeys(
-        [
-            *recipe.tokenizer.user_symbols,
-            *recipe.data.tags,
-            *augment.masks,
-            *augment.term_symbols,
-        ]
-    )
-    return recipe.tokenizer.model_copy(update={"user_symbols": tuple(symbols)})
+    symbols, augment = recipe.tokenizer.user_symbols, recipe.augment
+    # A symbol that is repeated in the recipe is an error, which is found later.
+    more = dict.fromkeys([*recipe.data.tags, *augment.masks, *augment.term_symbols])
+    added = (symbol for symbol in more if symbol not in symbols)
+    return recipe.tokenizer.model_copy(update={"user_symbols": (*symbols, *added)})
 
 
 def _check_tags(data: DataConfig) -> None:

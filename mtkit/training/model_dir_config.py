@@ -32,7 +32,7 @@ def model_dir_config(
         training_lines=training_lines,
         alignment_head=recipe.alignment_head,
         masks=recipe.augment.masks,
-        term_symbols=recipe.augment.term_symbols,
+        term_symbols=recipe.augment.term_symbols or None,
         model=recipe.model,
         search=recipe.search,
     )

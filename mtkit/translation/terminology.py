@@ -178,8 +178,7 @@ class Terminology:
     ) -> list[_Trial]:
         """Return the constraints under which a line is translated again.
 
-        All of its terms are required, each in the form that the list gives; those that are missing
-        in their other forms, too.
+        Those of its terms that are missing are required, in one combination of forms after another.
         """
         before = request.constraints[index] if request.constraints else UNCONSTRAINED
         terms = list({one.term.source: one for one in found}.values())

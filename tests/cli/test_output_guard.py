@@ -30,7 +30,8 @@ class Command(NamedTuple):
 COMMANDS = {
     "translate": Command(
         "translate {input_path} -m {model_dirs} -o {output_path} --alignments {alignments} --prefix-file {prefix_path} "
-        "--constraints {constraints_path} --replace-unk --unk-dictionary {unk_dictionary_path} --report {report_path}",
+        "--constraints {constraints_path} --replace-unk --unk-dictionary {unk_dictionary_path} --report {report_path} "
+        "--terms {terms_path}",
         ("output_path", "alignments", "report_path"),
     ),
     "serve": Command("serve -m {model_dirs} --keys {keys_path} --glossaries {glossaries_dir}"),
@@ -38,7 +39,8 @@ COMMANDS = {
         "score {src_path} {tgt_path} -m {model_dirs} -o {output_path}", ("output_path",)
     ),
     "evaluate": Command(
-        "evaluate -r {reference_paths} -m {model_dirs} -s {src_path} --segment-scores {segment_scores_path}",
+        "evaluate -r {reference_paths} -m {model_dirs} -s {src_path} --segment-scores {segment_scores_path} "
+        "--terms {terms_path} --documents {documents_path}",
         ("segment_scores_path",),
         ("hypothesis_path",),
     ),

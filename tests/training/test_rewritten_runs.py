@@ -21,7 +21,10 @@ from mtkit.training.train import train
 
 ALTERED = [
     f"augment.{name}=0.1"
-    for name in ("upper_case", "title_case", "typos", "drop_end_punctuation", "noise", "merge")
+    for name in (
+        *("upper_case", "title_case", "typos", "drop_end_punctuation", "noise", "merge"),
+        *("placeholders", "terms"),
+    )
 ]
 DROPOUT = ["sampling.src_dropout=0.1", "sampling.tgt_dropout=0.2"]
 ALPHA = ["tokenizer.type=unigram", "sampling.src_alpha=0.2", "sampling.tgt_alpha=0.5"]

@@ -48,7 +48,7 @@ class ScriptedEngine:
         ]
 
 
-def scripted(make_trained, tokenizer, answer, symbols=(), models=True, max_length=40):
+def scripted(make_trained, tokenizer, answer, symbols=None, models=True, max_length=40):
     trained = make_trained(tokenizer=tokenizer, max_length=max_length)
     trained.config = trained.config.model_copy(update={"term_symbols": symbols})
     translator = Translator.from_models([trained], n_workers=1)
