@@ -61,6 +61,22 @@ class Collector:
         elif self.codes and self.codes[-1].position == len(self.chars):
             # White space on both sides of a tag: the second stays with the tag.
             self.codes[-1] = self.codes[-1]._replace(end=end)
+        elif self.chars:
+            self.ends[-1] = end
+
+    def add_chars(self, chars: str, begins: Sequence[int], ends: Sequence[int]) -> None:
+        """Add text that is decoded already, with white space collapsed.
+
+        Args:
+            chars: The text.
+            begins: First character in the document of each character.
+            ends: Character after the last one, for each character.
+        """
+        for char, begin, end in zip(chars, begins, ends, strict=True):
+            if char not in _SPACE:
+                self._add(char, begin, end)
+            else:
+                self.add_space(begin, end)
 
     def add_whole(self, chars: str, begin: int, end: int) -> None:
         """Add characters that all stand for one slice of the document."""

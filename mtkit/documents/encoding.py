@@ -17,12 +17,14 @@ _BYTE_ORDER_MARKS = {
     b"\xff\xfe": "utf-16-le",
     b"\xfe\xff": "utf-16-be",
 }
-_DECLARED = re.compile(
+_IN_MARKUP = re.compile(
     rb"""<meta\b[^>]{0,200}\bcharset\s*=\s*["']?\s*([\w.:-]+)"""
     rb"""|^\s*<\?xml\b[^>]{0,100}\bencoding\s*=\s*["']([\w.:-]+)""",
     re.IGNORECASE,
 )
-_DECLARATION_BYTES = 1024
+_IN_CATALOG = re.compile(rb"""^"Content-Type:[^"\n]*\bcharset=([\w.:-]+)""", re.MULTILINE)
+_DECLARATION_BYTES, _HEADER_BYTES = 1024, 1 << 16
+"""Bytes in which declarations of markup and of gettext catalogs are searched."""
 _WEB_NAMES = {
     "euc-kr": "cp949",
     "ks_c_5601-1987": "cp949",
@@ -30,6 +32,7 @@ _WEB_NAMES = {
     "gb2312": "gb18030",
     "gbk": "gb18030",
     "utf-16": "utf-8",
+    "charset": "utf-8",  # in a template of a gettext catalog
 }
 """Encodings that the WHATWG Encoding Standard replaces by larger ones, or by what is meant."""
 
@@ -67,7 +70,8 @@ UTF_8 = Encoding("utf-8")
 def decode(data: bytes, name: str, *, declares_encoding: bool) -> tuple[str, Encoding]:
     """Return the text of a document, and its encoding.
 
-    A byte order mark decides the encoding, then a declaration in HTML or XML; the default is UTF-8.
+    A byte order mark decides the encoding, then a declaration in HTML, XML or the
+    header of a gettext catalog; the default is UTF-8.
 
     Args:
         data: Bytes of the document.
@@ -77,9 +81,10 @@ def decode(data: bytes, name: str, *, declares_encoding: bool) -> tuple[str, Enc
         MtkitError: The bytes are not valid.
     """
     mark = next((mark for mark in _BYTE_ORDER_MARKS if data.startswith(mark)), b"")
-    declared = (
-        _DECLARED.search(data[:_DECLARATION_BYTES]) if declares_encoding and not mark else None
-    )
+    declared = None
+    if declares_encoding and not mark:
+        declared = _IN_MARKUP.search(data[:_DECLARATION_BYTES])
+        declared = declared or _IN_CATALOG.search(data[:_HEADER_BYTES])
     label = next(filter(None, declared.groups()), b"utf-8").decode() if declared else "utf-8"
     codec = _BYTE_ORDER_MARKS.get(mark) or _WEB_NAMES.get(label.lower(), label)
     data = data.removeprefix(mark)

@@ -20,9 +20,11 @@ class Format(NamedTuple):
     start: re.Pattern[str]
     """Matches the beginning of a document in this format."""
     declares_encoding: bool = False
-    """Whether a document may name its encoding, as HTML and XML do."""
+    """Whether a document may name its encoding, as HTML, XML and gettext catalogs do."""
     has_fields: bool = False
     """Whether keys or columns can be selected."""
+    options: frozenset[str] = frozenset()
+    """Fields of `ReadOptions` that not every format has."""
 
 
 class PackageFormat(NamedTuple):
@@ -34,6 +36,8 @@ class PackageFormat(NamedTuple):
     """Beginnings of the media type of a document in this format, without `application/`."""
     has_fields: bool = False
     """See `Format`."""
+    options: frozenset[str] = frozenset()
+    """As in `Format`."""
 
 
 # The parsers are imported when they are needed: plain text asks for its format, too.
@@ -97,6 +101,24 @@ def _parse_segments(text: str, options: "ReadOptions") -> "Document":
     return SegmentLines.parse(text, options)
 
 
+def _parse_xliff(text: str, options: "ReadOptions") -> "Document":
+    from mtkit.documents.exchange.xliff import XliffDocument
+
+    return XliffDocument.parse(text, options)
+
+
+def _parse_tmx(text: str, options: "ReadOptions") -> "Document":
+    from mtkit.documents.exchange.tmx import TmxDocument
+
+    return TmxDocument.parse(text, options)
+
+
+def _parse_po(text: str, options: "ReadOptions") -> "Document":
+    from mtkit.documents.exchange.po import PoDocument
+
+    return PoDocument.parse(text, options)
+
+
 def _parse_text(text: str, options: "ReadOptions") -> "Document":
     from mtkit.documents.text import TextDocument
 
@@ -134,6 +156,14 @@ def _unpack_epub(archive: "ZipArchive", options: "ReadOptions") -> "Document":
 
 
 _BY_NAME_ONLY = re.compile("(?!)")
+
+
+def _xml_start(root: str) -> re.Pattern[str]:
+    """Return a pattern of the beginning of an XML document, up to its first tag."""
+    prolog = r"(?><\?[^>]*>|<!--(?:(?!-->).)*-->|<!(?!--)[^>]*>|\s)*+"
+    return re.compile(rf"{prolog}<(?:\w+:)?{root}\b", re.DOTALL)
+
+
 FORMATS: dict[str, Format | PackageFormat] = {
     "srt": Format(
         _parse_srt,
@@ -181,15 +211,46 @@ FORMATS: dict[str, Format | PackageFormat] = {
     "tsv": Format(_parse_tsv, (".tsv",), _BY_NAME_ONLY, has_fields=True),
     "yaml": Format(_parse_yaml, (".yaml", ".yml"), _BY_NAME_ONLY, has_fields=True),
     "segments": Format(_parse_segments, (), _BY_NAME_ONLY),
+    "xliff": Format(
+        _parse_xliff,
+        (".xliff", ".xlf", ".sdlxliff", ".mxliff", ".mqxliff"),
+        _xml_start("xliff"),
+        declares_encoding=True,
+        options=frozenset(["is_final"]),
+    ),
+    "tmx": Format(_parse_tmx, (".tmx",), _xml_start("tmx"), declares_encoding=True),
+    "po": Format(
+        _parse_po,
+        (".po", ".pot"),
+        re.compile(r"(?>#[^\n]*\n|\s)*+msg(?:id|ctxt)\s+\""),
+        declares_encoding=True,
+        options=frozenset(["is_final", "with_fuzzy"]),
+    ),
     "text": Format(_parse_text, (".txt", ".text"), re.compile("")),
 }
 _START_CHARS = 4_096
+_OPTIONS = {"is_final": "--final", "with_fuzzy": "--fuzzy"}
 
 
 def format_by_name(path: Path) -> str | None:
     """Return the format that the name of a file stands for; None if it stands for none."""
     suffix = path.suffix.lower()
     return next((name for name, one in FORMATS.items() if suffix in one.suffixes), None)
+
+
+def refuse_options(name: str, options: "ReadOptions") -> None:
+    """Refuse options that a format does not have.
+
+    Raises:
+        MtkitError: An option is given that does not apply.
+    """
+    for field, option in _OPTIONS.items():
+        if getattr(options, field) and field not in FORMATS[name].options:
+            having = " and ".join(key for key, one in FORMATS.items() if field in one.options)
+            raise MtkitError(
+                f"`{options.name}`: {option} ({field}) does not apply to {name}",
+                f"leave it out; it is for {having}",
+            )
 
 
 def checked_format(name: str) -> str:

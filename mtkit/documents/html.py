@@ -8,10 +8,11 @@ from mtkit.documents.collector import Collector
 from mtkit.documents.html_tokens import Token, tokenize
 from mtkit.documents.segment import Document, Segment
 
-_INLINE = frozenset(
+INLINE = frozenset(
     "a abbr acronym b bdi bdo big cite data del dfn em font i img ins label mark nobr output q rb"
     " rp rt ruby s slot small span strike strong sub sup time tt u wbr".split()
 )
+"""Elements within a sentence."""
 _COPIED = frozenset("code kbd samp var svg math".split())
 """Inline elements that are copied with all that they contain."""
 _SKIPPED = frozenset("pre script style xmp iframe noembed noframes textarea".split())
@@ -95,7 +96,7 @@ class _Reader:
         else:
             if token.kind == "start":
                 self._read_attributes(token)
-            if token.name in _INLINE:
+            if token.name in INLINE:
                 self._add_tag(token)
             else:
                 self._flush()
@@ -110,7 +111,7 @@ class _Reader:
             last = index
             while last + 1 < len(self.tokens) and not self._is_block(self.tokens[last + 1]):
                 last += 1
-        if token.name not in _INLINE | _COPIED or token.name in _SKIPPED:
+        if token.name not in INLINE | _COPIED or token.name in _SKIPPED:
             self._flush()
             return last + 1
         end = self.tokens[last]
@@ -119,7 +120,7 @@ class _Reader:
         return last + 1
 
     def _is_block(self, token: Token) -> bool:
-        return token.kind in ("start", "end") and token.name not in _INLINE | _COPIED
+        return token.kind in ("start", "end") and token.name not in INLINE | _COPIED
 
     def _is_kept(self, token: Token) -> bool:
         """Return whether an element is marked as not to be translated."""

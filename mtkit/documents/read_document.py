@@ -10,6 +10,7 @@ from mtkit.documents.formats import (
     format_by_name,
     format_by_start,
     format_by_type,
+    refuse_options,
     unknown_format,
 )
 from mtkit.documents.office.package import media_type
@@ -77,6 +78,7 @@ def _parsed(
         raise unknown_format(path)
     format = FORMATS[name]
     assert not isinstance(format, PackageFormat)
+    refuse_options(name, options)
     document = format.parse(text, options)
     document.encoding = encoding
     return name, document
@@ -94,4 +96,5 @@ def _unpacked(
         )
     format = FORMATS[found]
     assert isinstance(format, PackageFormat)
+    refuse_options(found, options)
     return found, format.unpack(archive, options)

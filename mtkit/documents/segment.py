@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from mtkit.documents.encoding import UTF_8, Encoding
 
+TRANSLATED_ALREADY = "translated already"
+"""Remark on units that have a translation, which is kept."""
+
 
 class Code(NamedTuple):
     """Inline markup within a segment, such as an HTML tag. Its text is a slice of the document."""
@@ -75,6 +78,10 @@ class ReadOptions(NamedTuple):
     """Names of the keys or columns to translate; all if empty."""
     name: str = "document"
     """Name of the document in errors."""
+    is_final: bool = False
+    """Whether translations are marked as finished, not as drafts to be reviewed."""
+    with_fuzzy: bool = False
+    """Whether translations that are marked as fuzzy are replaced."""
 
 
 class Edit(NamedTuple):
@@ -158,7 +165,7 @@ class Document:
         return apply_edits(self.text, self.all_edits(translated), 0, len(self.text))
 
     def all_edits(self, translated: Sequence[Translated]) -> list[Edit]:
-        """Return the sorted changes that write translated segments."""
+        """Return the sorted changes that write translations; none is within another one."""
         edits = sorted(self.marks)
         for level in _innermost_first(translated):
             new = (edit for one in level for edit in self.edits(one, edits))

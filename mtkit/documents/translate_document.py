@@ -6,7 +6,7 @@ from pathlib import Path
 from mtkit.documents.protect import Protector
 from mtkit.documents.read_document import read_document
 from mtkit.documents.report import MAX_LISTED, DocumentReport, FlaggedSegment
-from mtkit.documents.segment import Document, ReadOptions, Translated
+from mtkit.documents.segment import TRANSLATED_ALREADY, Document, ReadOptions, Translated
 from mtkit.documents.translate_function import ConstrainedFunction, TranslateFunction
 from mtkit.documents.translate_segments import (
     Outcome,
@@ -31,6 +31,8 @@ def translate_document(
     protect: Sequence[str] = (),
     fields: Sequence[str] = (),
     allow_unchanged: bool = True,
+    is_final: bool = False,
+    with_fuzzy: bool = False,
     translate_constrained: ConstrainedFunction | None = None,
 ) -> DocumentReport:
     """Translate a document. All but its text stays as it is, byte for byte.
@@ -51,6 +53,9 @@ def translate_document(
         fields: Keys or columns to translate, in a format that has them: names, paths such as
             `menu.*.title`, or numbers of columns; by default, all keys.
         allow_unchanged: Whether a document is written in which nothing changes.
+        is_final: Whether translations are marked as finished instead of as drafts to be reviewed,
+            in xliff and po.
+        with_fuzzy: Whether translations that are marked as fuzzy are replaced, in po.
         translate_constrained: Translates a list of texts, each with words that its translation has
             to contain; used for texts whose translation lost a placeholder. None skips this.
     Returns:
@@ -67,9 +72,9 @@ def translate_document(
     _refuse_compression(path, output)
     settings = Settings(src_lang, tgt_lang, tuple(masks), Protector(protect), translate_constrained)
     stamp = file_stamp(path)
-    options = ReadOptions(src_lang, tgt_lang, tuple(fields), str(path))
+    options = ReadOptions(src_lang, tgt_lang, tuple(fields), str(path), is_final, with_fuzzy)
     name, document = read_document(path, format, options)
-    if not document.segments:
+    if not document.segments and TRANSLATED_ALREADY not in document.remarks:
         raise MtkitError(
             f"`{path}`: has no text to translate, read as {name}", "check the file, or its format"
         )

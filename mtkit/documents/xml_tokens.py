@@ -6,7 +6,7 @@ outside the document is ever read, and no entity is expanded.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 from xml.parsers import expat
 
@@ -14,6 +14,7 @@ from mtkit.errors import MtkitError
 
 XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
 """Prefix of the names of `xml:lang` and `xml:space`."""
+CDATA_START, CDATA_END = "<![CDATA[", "]]>"
 MAX_DEPTH = 200
 """Maximum nesting of elements."""
 _QUOTED = r""""[^"]*"|'[^']*'"""
@@ -28,6 +29,7 @@ _MARKUP = re.compile(
 )
 """Markup of a document that is known to be well-formed."""
 _ATTRIBUTE = re.compile(rf"\s([^\s=/>]+)\s*=\s*({_QUOTED})")
+_TAG_NAME = re.compile(r"</?([^\s/>]+)")
 _REFERENCE = re.compile("&(?:#x([0-9a-fA-F]+)|#([0-9]+)|(amp|lt|gt|quot|apos));")
 _ENTITY = re.compile("&(?!#|(?:amp|lt|gt|quot|apos);)([^;]*)")
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
@@ -108,6 +110,33 @@ def matching_ends(tokens: Sequence[Token]) -> list[int]:
     return ends
 
 
+def child_elements(tokens: Sequence[Token], ends: Sequence[int], index: int) -> Iterator[int]:
+    """Yield the indices of the start tags of the elements in an element.
+
+    Args:
+        tokens: Tokens of a document.
+        ends: Their `matching_ends`.
+        index: Index of the start tag of the element.
+    """
+    child = index + 1
+    while child < ends[index]:
+        if tokens[child].kind in ("start", "empty"):
+            yield child
+        child = ends[child] + 1
+
+
+def local_name(token: Token) -> str:
+    """Return the name of a tag without its namespace."""
+    return token.name.rpartition("}")[2]
+
+
+def tag_name(text: str, token: Token) -> str:
+    """Return the name of a tag as it is written in the document, with its prefix."""
+    match = _TAG_NAME.match(text, token.begin)
+    assert match is not None
+    return match[1]
+
+
 def value_span(text: str, token: Token, name: str) -> tuple[int, int] | None:
     """Return where the value of an attribute is, without quotation marks; None if there is none.
 
@@ -125,10 +154,41 @@ def value_span(text: str, token: Token, name: str) -> tuple[int, int] | None:
     return next((span for key, span in pairs if key == name), None)
 
 
+def with_attributes(text: str, token: Token, values: Mapping[str, str | None]) -> str:
+    """Return a start tag with other attributes.
+
+    Args:
+        text: The document.
+        token: A start tag or an empty tag of it.
+        values: New values by name of the attribute; None removes it. New attributes have no
+            namespace, and follow the others.
+    """
+    end = token.end - (2 if token.kind == "empty" else 1)
+    parts: list[str] = []
+    begin = token.begin
+    spans = {name: span for name in values if (span := value_span(text, token, name))}
+    for name, span in sorted(spans.items(), key=lambda item: item[1]):
+        value = values[name]
+        if value is None:
+            first = text.rindex(name.rpartition("}")[2], begin, span[0])
+            parts.append(text[begin:first].rstrip())
+            begin = span[1] + 1
+        else:
+            parts += [text[begin : span[0]], escape(value, text[span[1]])]
+            begin = span[1]
+    parts.append(text[begin:end].rstrip())
+    parts += [
+        f' {name}="{escape(value, chr(34))}"'
+        for name, value in values.items()
+        if name not in spans and value is not None
+    ]
+    return "".join([*parts, text[end : token.end]])
+
+
 def token_text(text: str, token: Token) -> str:
     """Return the characters that a `text` or `cdata` token stands for."""
     if token.kind == "cdata":
-        return _with_newlines(text[token.begin + len("<![CDATA[") : token.end - len("]]>")])
+        return _with_newlines(text[token.begin + len(CDATA_START) : token.end - len(CDATA_END)])
     return unescape(text[token.begin : token.end])
 
 
@@ -158,11 +218,16 @@ def escape(text: str, quote: str = "") -> str:
         text: A text.
         quote: Quotation mark around an attribute that the text is the value of.
     """
-    text = _INVALID.sub("\ufffd", text).translate(_REFERENCES)
+    text = without_invalid(text).translate(_REFERENCES)
     if quote:
         text = text.replace(quote, "&quot;" if quote == '"' else "&apos;")
         text = text.translate(_LINE_REFERENCES)
     return text
+
+
+def without_invalid(text: str) -> str:
+    """Return a text with U+FFFD for characters that XML cannot represent."""
+    return _INVALID.sub("\ufffd", text)
 
 
 class _Checked:

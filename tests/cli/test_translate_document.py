@@ -139,3 +139,15 @@ def test_formats_are_chosen(mtkit, tiny_run, tmp_path, monkeypatch, name, text, 
     assert ("as a document, because it is given --" in outcome.err) == (
         name in ("a.csv", "a.jsonl")
     )
+
+
+def test_drafts_in_catalogs(mtkit, tiny_run, tmp_path, film):
+    (tmp_path / "a.po").write_text('msgid "나"\nmsgstr ""\n', encoding="utf-8")
+    words = ("translate", tmp_path / "a.po", "-m", tiny_run / "model", "-o", tmp_path / "b.po")
+    outcome = mtkit(*words)
+    assert outcome.status == 0 and "is read as po" in outcome.err
+    assert (tmp_path / "b.po").read_text(encoding="utf-8").startswith('#, fuzzy\nmsgid "나"')
+    assert mtkit(*words, "--final", "--fuzzy").status == 0
+    assert (tmp_path / "b.po").read_text(encoding="utf-8").startswith('msgid "나"')
+    outcome = mtkit("translate", film, *words[2:], "--final")
+    assert outcome.status == 1 and "--final (is_final) does not apply to srt" in outcome.err

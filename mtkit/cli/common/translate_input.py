@@ -52,8 +52,17 @@ def _translate_document(
     selected: Sequence[str],
     options: "DocumentOptions",
 ) -> None:
+    from mtkit.documents.formats import refuse_options
+    from mtkit.documents.segment import ReadOptions
+
     files = spec.files
     _refuse_options_of_lines(spec, run)
+    refuse_options(
+        name,
+        ReadOptions(
+            is_final=options.is_final, with_fuzzy=options.with_fuzzy, name=files.input_name
+        ),
+    )
     if files.output_path is None or files.is_stdout or str(files.input_path) == "-":
         raise MtkitError(
             f"`{files.input_name}`: a document is translated from a file to a file",
@@ -109,6 +118,8 @@ def _translate_document(
         fields=selected,
         allow_unchanged=options.allow_unchanged,
         translate_constrained=translate_constrained if can_require else None,
+        is_final=options.is_final,
+        with_fuzzy=options.with_fuzzy,
     )
     if options.report_path is not None:
         with atomic_write(options.report_path) as stream:

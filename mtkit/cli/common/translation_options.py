@@ -45,7 +45,7 @@ class PathOptions(ModelOptions):
 
 _LineFormat = Literal["auto", "text", "tsv", "csv", "jsonl"]
 _DocumentFormat = Literal["srt", "vtt", "html", "docx", "pptx", "xlsx", "odt", "ods", "odp", "epub"]
-_DataFormat = Literal["md", "json", "yaml", "segments"]
+_DataFormat = Literal["md", "json", "yaml", "segments", "xliff", "tmx", "po"]
 
 
 @option_group(INPUT_AND_OUTPUT)
@@ -56,9 +56,9 @@ class FormatOptions:
         Literal[_LineFormat, _DocumentFormat, _DataFormat], typer.Option(metavar="FORMAT")
     ] = "auto"
     """Format of the input: text, tsv, csv, jsonl; or a document whose markup is kept: srt, vtt,
-    html, md, json, yaml, docx, pptx, xlsx, odt, ods, odp, epub, segments. auto is determined by the
-    file name, and for documents also by the content; anything else is text. Other documents such as
-    .po are refused unless text is given."""
+    html, md, json, yaml, docx, pptx, xlsx, odt, ods, odp, epub, xliff, tmx, po, segments. auto is
+    determined by the file name, and for documents also by the content; anything else is text. Other
+    documents such as .pdf are refused unless text is given."""
     output_format: Annotated[
         Literal["text", "tsv", "csv", "jsonl"] | None,
         typer.Option("--format", show_default="as the input"),
@@ -139,6 +139,10 @@ class DocumentOptions:
     URLs and e-mail addresses always are; repeatable."""
     allow_unchanged: Annotated[bool, typer.Option("--allow-unchanged")] = False
     """Write a document even if the model changes nothing in it."""
+    is_final: Annotated[bool, typer.Option("--final")] = False
+    """Mark translations in .xliff and .po as finished, not as drafts to be reviewed."""
+    with_fuzzy: Annotated[bool, typer.Option("--fuzzy")] = False
+    """Translate the entries of .po again that are marked as fuzzy."""
 
     def given(self) -> str:
         """Return the names of the options that are given."""
@@ -146,6 +150,8 @@ class DocumentOptions:
             "--report": self.report_path is not None,
             "--protect": bool(self.protect),
             "--allow-unchanged": self.allow_unchanged,
+            "--final": self.is_final,
+            "--fuzzy": self.with_fuzzy,
         }
         return ", ".join(name for name, is_given in options.items() if is_given)
 

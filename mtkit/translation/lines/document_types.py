@@ -9,21 +9,30 @@ from mtkit.io.compression import SUFFIXES
 from mtkit.io.text import read_blocks
 
 _SUBTITLES, _HTML = "subtitles", "an HTML page"
+_XLIFF, _TMX, _CATALOG = "an XLIFF file", "a translation memory (TMX)", "a gettext catalog"
+_FORMATS = {
+    _SUBTITLES: "srt or vtt",
+    _HTML: "html",
+    _XLIFF: "xliff",
+    _TMX: "tmx",
+    _CATALOG: "po",
+}
+"""Formats in which documents are translated, for --input-format."""
 _OFFICE, _RESOURCES = "an office document", "a file of program texts"
 _OLD_OFFICE, _PDF = "an office document of an old format", "a PDF document"
 _BY_ENDING = {
-    **dict.fromkeys(("po", "pot"), "a gettext catalog"),
+    **dict.fromkeys(("po", "pot"), _CATALOG),
     **dict.fromkeys(("srt", "vtt"), _SUBTITLES),
     **dict.fromkeys(("ass", "ssa", "sbv", "ttml", "dfxp"), "a subtitle file"),
     **dict.fromkeys(("html", "htm", "xhtml"), _HTML),
-    **dict.fromkeys(("xliff", "xlf", "mxliff", "sdlxliff"), "an XLIFF file"),
+    **dict.fromkeys(("xliff", "xlf", "mxliff", "mqxliff", "sdlxliff"), _XLIFF),
     **dict.fromkeys(("docx", "odt", "pptx", "odp", "xlsx", "ods", "epub"), _OFFICE),
     **dict.fromkeys(("doc", "rtf", "ppt", "xls"), _OLD_OFFICE),
     **dict.fromkeys(("resx", "strings", "stringsdict", "properties", "arb"), _RESOURCES),
     **dict.fromkeys(("yaml", "yml"), "a YAML file"),
     "json": "a JSON document",
     "ipynb": "a notebook",
-    "tmx": "a translation memory (TMX)",
+    "tmx": _TMX,
     "xml": "an XML document",
     "pdf": _PDF,
     "parquet": "a Parquet table",
@@ -36,7 +45,7 @@ _BY_START = (
     (re.compile(r"\s*<(!doctype html|html)\b", re.IGNORECASE), _HTML),
     (re.compile(r"WEBVTT\b"), _SUBTITLES),
     (re.compile(r"\s*\d+\r?\n\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:"), _SUBTITLES),
-    (re.compile(r'(\s*|#.*\n)*msgid "'), "a gettext catalog"),
+    (re.compile(r'(\s*|#.*\n)*msgid "'), _CATALOG),
     (re.compile(r'\s*(\{\s*"|\[\s*[{["]).*', re.DOTALL), "JSON"),
 )
 _START_CHARS = 4_096
@@ -109,10 +118,10 @@ def _error(name: str, kind: str) -> MtkitError:
             "convert it to .docx, or extract its text, for example with `pdftotext`; or give "
             "--input-format text to translate each line as it is",
         )
-    if kind in (_SUBTITLES, _HTML):
+    if kind in _FORMATS:
         return MtkitError(
             f"`{name}`: is {kind}, whose markup would be translated too",
-            "to translate only its text, give a file and --input-format srt, vtt or html; to "
+            f"to translate only its text, give a file and --input-format {_FORMATS[kind]}; to "
             "translate each line as it is, --input-format text",
         )
     return MtkitError(

@@ -88,7 +88,7 @@ def test_document_on_a_stream_is_refused_by_its_first_bytes(name):
 
 
 def test_document_is_read_as_text_only_on_request(mtkit, tmp_path):
-    path = tmp_path / "app.po"
+    path = tmp_path / "app.txt"
     path.write_bytes(DOCUMENTS["app.po"])
     outcome = mtkit("translate", path, "-m", "nowhere")
     assert outcome.status == 1
