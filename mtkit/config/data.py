@@ -20,7 +20,7 @@ def _as_separator(value: Any) -> Any:
     return "\t" if value in ("\\t", "tab") else value
 
 
-FileFormat = Literal["tsv", "csv", "jsonl", "parquet", "tmx"]
+FileFormat = Literal["tsv", "csv", "jsonl", "parquet", "tmx", "xliff", "po"]
 
 
 def _is_same_file(one: Path, other: Path) -> bool:
@@ -48,8 +48,8 @@ class CorpusSource(Section):
     `0-0 1-2`, pairs of a source and a target word index, counted from 0 (words are separated by
     spaces). eflomal, fast_align and awesome-align write this format."""
     file: InputPath | None = None
-    """File with both sides, instead of `src` and `tgt`: TSV, CSV, JSON Lines, Parquet or TMX; text
-    may be compressed; - is stdin."""
+    """File with both sides, instead of `src` and `tgt`: TSV, CSV, JSON Lines, Parquet, TMX, XLIFF
+    or PO; text may be compressed; - is stdin."""
     format: FileFormat | None = None
     """Format of `file`; default: given by its extension."""
     separator: (

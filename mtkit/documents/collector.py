@@ -74,7 +74,7 @@ class Collector:
         """
         for char, begin, end in zip(chars, begins, ends, strict=True):
             if char not in _SPACE:
-                self._add(char, begin, end)
+                self.add_whole(char, begin, end)
             else:
                 self.add_space(begin, end)
 

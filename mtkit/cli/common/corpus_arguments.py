@@ -23,8 +23,8 @@ class CorpusOptions:
     """A corpus, its languages and format, and the sets that should not overlap with it."""
 
     paths: Annotated[list[Path], typer.Argument(metavar="SRC TGT | FILE | RECIPE")]
-    """Two aligned text files; one file with both sides (TSV, CSV, JSON Lines, Parquet, TMX; - is
-    TSV on stdin); or a recipe, with all its training corpora."""
+    """Two aligned text files; one file with both sides (TSV, CSV, JSON Lines, Parquet, TMX, XLIFF,
+    PO; - is TSV on stdin); or a recipe, with all its training corpora."""
     src_lang: Annotated[
         str | None, typer.Option(metavar="CODE", show_default="from names such as train.de")
     ] = None

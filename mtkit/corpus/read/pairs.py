@@ -24,6 +24,8 @@ _FORMATS: dict[str, FileFormat] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".tmx": "tmx",
+    ".po": "po",
+    **dict.fromkeys((".xliff", ".xlf", ".sdlxliff", ".mxliff", ".mqxliff"), "xliff"),
 }
 
 Lines = Generator[str, None, None]
@@ -54,6 +56,14 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
         from mtkit.corpus.read.tmx import tmx_pairs
 
         return tmx_pairs(path, name, sides)
+    if kind == "xliff":
+        from mtkit.corpus.read.xliff import xliff_pairs
+
+        return xliff_pairs(path, name, sides)
+    if kind == "po":
+        from mtkit.corpus.read.po import po_pairs
+
+        return po_pairs(path, name, sides)
     from mtkit.corpus.read.tables import table_pairs
 
     return table_pairs(path, kind, name, sides, source.separator)
@@ -145,7 +155,7 @@ def file_format(source: CorpusSource) -> FileFormat:
     if suffixes and suffixes[-1] in SUFFIXES:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in _FORMATS:
-        formats = "tsv, csv, jsonl, parquet or tmx"
+        formats = "tsv, csv, jsonl, parquet, tmx, xliff or po"
         raise MtkitError(
             f"`{display_name(source.file)}`: its name does not determine its format",
             f"set `format` of that corpus to {formats}",

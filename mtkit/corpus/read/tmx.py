@@ -4,34 +4,22 @@ TMX 1.4b (2005): <tu> contains a <tuv> for each language, which contains one <se
 references (DTDs, entities) are never resolved.
 """
 
-import re
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
-from xml.parsers import expat
 
-from mtkit.corpus.languages import is_variety_of, word_separator
-from mtkit.corpus.placeholders import PLACEHOLDER
-from mtkit.corpus.read.columns import encoding_lang, one_line
+from mtkit.corpus.languages import is_variety_of
+from mtkit.corpus.read.columns import one_line
+from mtkit.corpus.read.inline_codes import EMPTY, close_gaps, inline_text
+from mtkit.corpus.read.xml_handler import XmlHandler, refuse_columns
 from mtkit.corpus.scripts import UNKNOWN_LANG
 from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger, log_once
-from mtkit.io.text import invalid_utf8_hint, read_blocks
+from mtkit.io.text import read_blocks
 
 logger = get_logger(__name__)
 
-_PAIRED_CODES = frozenset(["bpt", "ept"])
-"""Start and end of formatting; their content is not text."""
-_SINGLE_CODES = frozenset(["it", "ut"])
-"""Isolated formatting, and codes of unknown kind; some tools write placeholders this way."""
-# Neither character is valid in XML.
-_CODE, _EMPTY = "\0", "\1"
-"""Marks an omitted code, and an element without text that may have a meaning."""
-_GAP = re.compile(f"(\\s*)([{_CODE}{_EMPTY}](?:\\s*[{_CODE}{_EMPTY}])*)(\\s*)")
-_CLOSING, _OPENING = ".,;:!?)]}…、。，", "([{¿¡"
-_FRENCH_CLOSING = ".,)]}…"
 _MAX_NAMED = 20
 """Number of languages listed in an error."""
 _MAX_COUNTED = 1000
@@ -57,12 +45,7 @@ def tmx_pairs(path: Path, name: str, sides: tuple[SideSpec, SideSpec]) -> Iterat
         MtkitError: At the call: no such file, or the recipe specifies columns. While reading:
             broken XML, not TMX, entities, or no pair in the languages.
     """
-    for side in sides:
-        if side.column is not None:
-            raise MtkitError(
-                f"`{name}`: {side.key} is set, but TMX has languages instead of columns",
-                f"set {side.key[:3]}_lang of that corpus instead",
-            )
+    refuse_columns(sides, name, "TMX")
     return _pairs(read_blocks(path, what="the TMX corpus", name=name, is_xml=True), name, sides)
 
 
@@ -70,10 +53,7 @@ def _pairs(
     blocks: Generator[bytes, None, None], name: str, sides: tuple[SideSpec, SideSpec]
 ) -> Iterator[SentencePair]:
     handler = _TmxHandler(name, sides)
-    with closing(blocks):
-        for block in blocks:
-            yield from handler.feed(block)
-        yield from handler.feed(b"", is_last=True)
+    yield from handler.read(blocks)
     units = handler.units
     if units.n_skipped and units.n_skipped == units.n_units:
         raise _no_pairs_error(
@@ -132,8 +112,8 @@ class _UnitReader:
         for side_lang, (lang, _) in ((self.src_lang, src), (self.tgt_lang, tgt)):
             if lang != side_lang:
                 self.varieties[side_lang, lang] += 1
-        self.n_empty += _EMPTY in src[1] or _EMPTY in tgt[1]
-        return SentencePair(*(one_line(_close_gaps(text, lang)) for lang, text in (src, tgt)))
+        self.n_empty += EMPTY in src[1] or EMPTY in tgt[1]
+        return SentencePair(*(one_line(close_gaps(text, lang)) for lang, text in (src, tgt)))
 
     def _segment_in(self, lang: str, texts: Sequence[tuple[str, str]]) -> tuple[str, str] | None:
         """Return language and text of the first segment in a language or a variety of it."""
@@ -157,122 +137,33 @@ class _UnitReader:
             yield f"{_units_have(self.n_empty)} placeholders without text, which are omitted"
 
 
-class _TmxHandler:
-    """Handles the events of the XML parser, and builds pairs from them."""
+class _TmxHandler(XmlHandler):
+    """Makes pairs from the translation units of a memory."""
 
     def __init__(self, name: str, sides: tuple[SideSpec, SideSpec]) -> None:
-        self.name = name
-        self.telling_lang = encoding_lang(sides)
+        super().__init__(name, sides, "tmx")
         self.units = _UnitReader(sides)
-        self.pairs: list[SentencePair] = []
-        self.n_fed = 0
-        self.n_elements = 0
         self.lang = ""
         self.texts: list[tuple[str, str]] = []
         """Languages and segments of the current unit."""
-        self.parts: list[str] | None = None
-        """Parts of the current segment; None outside a segment."""
-        self.starts: list[int] = []
-        """Indexes in `parts` at which the segment's open elements begin."""
-        self.parser = expat.ParserCreate()
-        self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.EntityDeclHandler = self._refuse_entity
-        self.parser.SkippedEntityHandler = self._refuse_entity
 
-    def feed(self, block: bytes, *, is_last: bool = False) -> list[SentencePair]:
-        """Parse the next bytes; returns the pairs that they complete."""
-        try:
-            self.parser.Parse(block, is_last)
-        except expat.ExpatError as exc:
-            raise MtkitError(f"`{self.name}`: broken XML: {exc}", self._hint(block)) from None
-        except (LookupError, ValueError) as exc:  # raised for the encoding that the file declares
-            hint = (
-                "convert it with `iconv -f ENCODING -t UTF-8`, and write "
-                'encoding="UTF-8" in its first line'
-            )
-            raise MtkitError(f"`{self.name}`: cannot be read: {exc}", hint) from None
-        self.n_fed += len(block)
-        pairs, self.pairs = self.pairs, []
-        return pairs
-
-    def _hint(self, block: bytes) -> str:
-        position = self.parser.ErrorByteIndex - self.n_fed
-        if 0 <= position < len(block) and block[position] >= 0x80:
-            return invalid_utf8_hint(block, self.name, self.telling_lang)
-        return "the file is truncated or damaged; download it again"
-
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        if self.n_elements == 0 and tag != "tmx":
-            raise MtkitError(
-                f"`{self.name}`: not TMX: it begins with <{tag}>, not <tmx>",
-                "check the path, or set `format` of that corpus",
-            )
-        self.n_elements += 1
-        if self.parts is not None:
-            self.starts.append(len(self.parts))
-        elif tag == "seg":
-            self.parts = []
-            self.parser.CharacterDataHandler = self.parts.append
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag == "seg":
+            self.begin_text()
         elif tag == "tuv":
             self.lang = _normalize_code(attributes.get("xml:lang") or attributes.get("lang") or "")
         elif tag == "tu":
             self.texts = []
 
-    def _end(self, tag: str) -> None:
-        if self.parts is not None:
-            if self.starts:
-                start = self.starts.pop()
-                self.parts[start:] = [_inline_text(tag, "".join(self.parts[start:]))]
-            else:
-                self.texts.append((self.lang, "".join(self.parts)))
-                self.parts = None
-                self.parser.CharacterDataHandler = None
-        elif tag == "tu" and (pair := self.units.read(self.texts)) is not None:
+    def end(self, tag: str) -> None:
+        if tag == "tu" and (pair := self.units.read(self.texts)) is not None:
             self.pairs.append(pair)
 
-    def _refuse_entity(self, entity: str, *_: object) -> None:
-        line = self.parser.CurrentLineNumber
-        raise MtkitError(
-            f"`{self.name}`: line {line} declares or uses the entity {entity}; "
-            "entities are not supported",
-            "replace it with its text",
-        )
+    def end_text(self, text: str) -> None:
+        self.texts.append((self.lang, text))
 
-
-def _inline_text(tag: str, content: str) -> str:
-    """Return the text that remains of an element within a segment."""
-    if tag in _PAIRED_CODES:
-        return _CODE
-    if tag in _SINGLE_CODES:
-        return (
-            content if content[:1] in ("{", "$", "%") and PLACEHOLDER.fullmatch(content) else _CODE
-        )
-    if tag == "hi":
-        return content or _CODE
-    return content if content.strip() else _EMPTY
-
-
-def _close_gaps(text: str, lang: str) -> str:
-    """Close the gaps that omitted elements leave."""
-    if _CODE not in text and _EMPTY not in text:
-        return text
-    closing = _FRENCH_CLOSING if is_variety_of(lang, "fr") or lang == "fr" else _CLOSING
-
-    def close(gap: re.Match[str]) -> str:
-        before, marks, after = gap.groups()
-        left, right = text[: gap.start()][-1:], text[gap.end() :][:1]
-        if not left or not right:
-            return ""
-        if before and after:
-            return before
-        if (before and right in closing) or (after and left in _OPENING):
-            return ""
-        is_between_words = _EMPTY in marks and left.isalnum() and right.isalnum()
-        return before or after or (word_separator(lang) if is_between_words else "")
-
-    return _GAP.sub(close, text)
+    def inline_text(self, tag: str, attributes: dict[str, str], content: str) -> str:
+        return inline_text(tag, content)
 
 
 def _units_have(n: int) -> str:

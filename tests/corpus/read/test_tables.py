@@ -277,7 +277,7 @@ def test_broken_parquet(tmp_path):
 
 
 def test_missing_file_is_reported_at_the_call(tmp_path):
-    for ending in ("tsv", "csv", "jsonl", "parquet", "tmx"):
+    for ending in ("tsv", "csv", "jsonl", "parquet", "tmx", "xliff", "po"):
         source = CorpusSource(file=tmp_path / f"a.{ending}")
         with pytest.raises(MtkitError, match=rf"a.{ending}`: no such file"):
             read_pairs(source, config(source))
