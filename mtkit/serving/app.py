@@ -11,13 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mtkit.io.logs import get_logger
-from mtkit.serving import deepl, deepl_documents, glossaries, libretranslate
+from mtkit.serving import deepl, deepl_documents, glossaries, libretranslate, page
 from mtkit.serving import files as documents
 from mtkit.serving.context import CLIENT_GONE, ClientGoneError, ServerContext, context_of
 from mtkit.serving.metrics import Metric
@@ -30,7 +30,7 @@ logger = get_logger(__name__)
 STATIC_DIR = Path(str(files("mtkit.serving").joinpath("static")))
 """Files of the web page."""
 _OPENAPI = Path(str(files("mtkit.serving").joinpath("openapi.json")))
-_FILE_PATHS = ("/translate_file", "/v2/document")
+_FILE_PATHS = ("/", "/translate_file", "/v2/document")
 """Paths that take documents."""
 
 
@@ -67,7 +67,7 @@ def make_app(settings: ServeSettings) -> Starlette:
             Route("/health", health),
             Route("/ready", ready),
             Route("/metrics", metrics),
-            Route("/", index),
+            *page.ROUTES,
             Mount("/static", StaticFiles(directory=STATIC_DIR)),
         ],
         middleware=middleware,
@@ -188,8 +188,3 @@ async def spec(request: Request) -> JSONResponse:
     description = json.loads(_OPENAPI.read_bytes())
     description["info"]["version"] = __version__
     return JSONResponse(description)
-
-
-async def index(request: Request) -> FileResponse:
-    """Return the web page: `GET /`."""
-    return FileResponse(STATIC_DIR / "index.html")

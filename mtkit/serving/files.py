@@ -179,10 +179,17 @@ def cost_of(context: ServerContext, upload: UploadFile) -> int:
     return max(1, (upload.size or 0) // max(1, context.settings.char_limit))
 
 
-async def translate_file(request: Request) -> JSONResponse:
-    """Translate a document: `POST /translate_file`."""
+async def translate_upload(request: Request, params: Params) -> str:
+    """Translate the document of a request, and return the name of the translation in the store.
+
+    Args:
+        request: The request.
+        params: Its parameters; their files are closed.
+    Raises:
+        HTTPException: A parameter is missing or not valid, a limit is exceeded, or the document
+            cannot be translated.
+    """
     context = context_of(request)
-    params = await Params.read(request, max_files=1)
     try:
         client = context.client(request, params)
         upload = check_upload(context, params.files.get("file"))
@@ -196,7 +203,12 @@ async def translate_file(request: Request) -> JSONResponse:
     finally:
         await params.close()
     options = TranslationOptions(client.name, context.settings.file_timeout_s)
-    token = await context.run(request, translate_saved(context, path, src, tgt, options))
+    return await context.run(request, translate_saved(context, path, src, tgt, options))
+
+
+async def translate_file(request: Request) -> JSONResponse:
+    """Translate a document: `POST /translate_file`."""
+    token = await translate_upload(request, await Params.read(request, max_files=1))
     url = request.url_for("download_file", name=token)
     return JSONResponse({"translatedFileUrl": str(url)})
 

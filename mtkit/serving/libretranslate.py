@@ -1,6 +1,6 @@
 """LibreTranslate's interface."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -8,15 +8,28 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mtkit.serving.context import AUTO, ServerContext, context_of, missing, resolve
+from mtkit.serving.detect import Detection
 from mtkit.serving.files import supported_suffixes
 from mtkit.serving.request_params import Params
 from mtkit.serving.service import TextResult, TranslationOptions
 
 
-async def translate(request: Request) -> JSONResponse:
-    """Translate texts: `POST /translate`."""
+class Translated(NamedTuple):
+    """Result of a request."""
+
+    results: list[TextResult]
+    detected: Detection | None
+    """Language that was detected; None if it was given."""
+
+
+async def translate_texts(request: Request, params: Params) -> Translated:
+    """Translate the texts of a request.
+
+    Raises:
+        HTTPException: A parameter is missing or not valid, a limit is exceeded, or the texts cannot
+            be translated.
+    """
     context = context_of(request)
-    params = await Params.read(request)
     client = context.client(request, params)
     texts = params.texts("q")
     _require(params, texts)
@@ -34,16 +47,33 @@ async def translate(request: Request) -> JSONResponse:
     if text_format not in ("text", "html"):
         raise HTTPException(400, f"{text_format} format is not supported")
     context.count_characters(client, texts)
-    options = TranslationOptions(client.name, context.settings.timeout_s, n_alternatives)
+    options = TranslationOptions(
+        client.name,
+        context.settings.timeout_s,
+        n_alternatives,
+        alignments=params.flag("alignments"),
+        terms=tuple(params.texts_by_name("terms").items()),
+    )
     service = context.service
     translate = service.translate_texts if text_format == "text" else service.translate_markup
-    results = await context.run(request, translate(texts, src, tgt, options))
-    is_batch = params.is_list("q")
-    answer: dict[str, Any] = {"translatedText": _unlisted([one.text for one in results], is_batch)}
+    return Translated(await context.run(request, translate(texts, src, tgt, options)), detected)
+
+
+async def translate(request: Request) -> JSONResponse:
+    """Translate texts: `POST /translate`."""
+    params = await Params.read(request)
+    results, detected = await translate_texts(request, params)
+
+    def unlisted(values: list[Any]) -> Any:
+        return values if params.is_list("q") else values[0]
+
+    answer: dict[str, Any] = {"translatedText": unlisted([one.text for one in results])}
     if detected is not None:
-        answer["detectedLanguage"] = _unlisted([detected._asdict()] * len(texts), is_batch)
-    if n_alternatives:
-        answer["alternatives"] = _alternatives(results, is_batch)
+        answer["detectedLanguage"] = unlisted([detected._asdict()] * len(results))
+    if params.number("alternatives") > 0:
+        answer["alternatives"] = unlisted([list(one.alternatives) for one in results])
+    if params.flag("alignments"):
+        answer["alignments"] = unlisted([list(one.alignments) for one in results])
     return JSONResponse(answer)
 
 
@@ -55,14 +85,6 @@ def _require(params: Params, texts: list[str] | None) -> None:
     ):
         if not value:
             raise missing(name)
-
-
-def _unlisted(values: list[Any], is_batch: bool) -> Any:
-    return values if is_batch else values[0]
-
-
-def _alternatives(results: list[TextResult], is_batch: bool) -> Any:
-    return _unlisted([list(one.alternatives) for one in results], is_batch)
 
 
 def check_limits(context: ServerContext, texts: list[str], n_alternatives: int = 0) -> None:

@@ -136,7 +136,7 @@ class Params:
             for value in self.values.get(name, ()):
                 if not isinstance(value, str):
                     raise HTTPException(400, f"Invalid request: {name} parameter is not a text")
-                return _SURROGATE.sub("\ufffd", value)
+                return _clean(value)
         return None
 
     def texts(self, *names: str) -> list[str] | None:
@@ -152,8 +152,19 @@ class Params:
             items = values[0] if len(values) == 1 and isinstance(values[0], list) else values
             if not all(isinstance(item, str) for item in items):
                 raise HTTPException(400, f"Invalid request: {name} parameter is not a text")
-            return [_SURROGATE.sub("\ufffd", item) for item in items]
+            return [_clean(item) for item in items]
         return None
+
+    def texts_by_name(self, name: str) -> dict[str, str]:
+        """Return a parameter that is a JSON object with texts; empty if it is missing.
+
+        Raises:
+            HTTPException: It is something else.
+        """
+        value = self.values.get(name, [{}])[0]
+        if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+            raise HTTPException(400, f"Invalid request: {name} parameter is not an object of texts")
+        return {_clean(key): _clean(one) for key, one in value.items()}
 
     def is_list(self, name: str) -> bool:
         """Whether a parameter is a list, or was given several times."""
@@ -187,6 +198,10 @@ class Params:
         if value not in _TRUE | _FALSE:
             raise HTTPException(400, f"Invalid request: {name} parameter is neither 0 nor 1")
         return value in _TRUE
+
+
+def _clean(text: str) -> str:
+    return _SURROGATE.sub("\ufffd", text)
 
 
 async def _form_items(

@@ -3,12 +3,14 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from mtkit.corpus.languages import word_separator
+from mtkit.documents.placement import words_of
 from mtkit.documents.xml_fragment import XmlTags
 from mtkit.serving.detect import Detection, detect_language
 from mtkit.serving.fair_queue import FairQueue, Job, QueueFullError, estimate_tokens
@@ -55,6 +57,8 @@ class TranslationOptions:
     """Number of further translations of each text."""
     split_sentences: Literal["auto", "always", "never"] | None = None
     """See `SearchConfig`; None is the model's setting."""
+    alignments: bool = False
+    """Whether to align the words of plain texts."""
     terms: Terms = ()
     """Pairs of source and target terms."""
 
@@ -67,12 +71,23 @@ class Markup(NamedTuple):
     """Roles of elements of XML."""
 
 
+class Link(NamedTuple):
+    """A source word and a word of the translation that are aligned, as spans of characters."""
+
+    src_begin: int
+    src_end: int
+    tgt_begin: int
+    tgt_end: int
+
+
 class TextResult(NamedTuple):
     """Translation of a text."""
 
     text: str
     alternatives: tuple[str, ...] = ()
     """Further translations, without repetitions."""
+    alignments: tuple[Link, ...] = ()
+    """Links between words; none if they were not requested, or are unknown."""
 
 
 class TranslationService:
@@ -128,9 +143,10 @@ class TranslationService:
             return [TextResult(text) for text in texts]
         cut = await self._cut(texts, src)
         units = [unit for one in cut for unit in one.texts]
-        results = iter(await self._translate(units, route, options))
+        found = await self._translate(units, route, options, alignments=options.alignments)
+        results = iter(found)
         return [
-            _joined(one, [next(results) for _ in one.spans], tgt, options.n_alternatives)
+            _joined(one, [next(results) for _ in one.spans], (src, tgt), options.n_alternatives)
             for one in cut
         ]
 
@@ -321,10 +337,11 @@ class TranslationService:
 
 
 def _joined(
-    units: TextUnits, results: "Sequence[Translation]", tgt: str, n_alternatives: int
+    units: TextUnits, results: "Sequence[Translation]", langs: tuple[str, str], n_alternatives: int
 ) -> TextResult:
     """Join the translations of a text, and those of its alternatives."""
-    best = units.join([one.text for one in results], tgt)
+    tgt = langs[1]
+    best, begins = units.join_with_positions([one.text for one in results], tgt)
     alternatives: dict[str, None] = {}
     for rank in range(1, n_alternatives + 1):
         texts = [
@@ -333,7 +350,30 @@ def _joined(
         ]
         alternatives[units.join(texts, tgt)] = None
     alternatives.pop(best, None)
-    return TextResult(best, tuple(alternatives))
+    links: list[Link] = []
+    for (src_begin, _), src, tgt_begin, result in zip(
+        units.spans, units.texts, begins, results, strict=True
+    ):
+        links += _links(result, src, langs, src_begin, tgt_begin)
+    return TextResult(best, tuple(alternatives), tuple(links))
+
+
+def _links(
+    result: "Translation", src: str, langs: tuple[str, str], src_begin: int, tgt_begin: int
+) -> Iterator[Link]:
+    """Yield the word alignments of a unit as spans of the text."""
+    if not result.alignment:
+        return
+    src_words, tgt_words = (
+        words_of(text, by_character=not word_separator(lang))
+        for text, lang in zip((src, result.text), langs, strict=True)
+    )
+    for i, j in result.alignment:
+        if i < len(src_words) and j < len(tgt_words):
+            yield Link(
+                *(src_begin + position for position in src_words[i]),
+                *(tgt_begin + position for position in tgt_words[j]),
+            )
 
 
 def _slices(texts: list[str]) -> list[list[str]]:

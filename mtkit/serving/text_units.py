@@ -49,15 +49,32 @@ class TextUnits(NamedTuple):
             translations: One for each unit.
             tgt_lang: Their language; where a long line was cut, it decides about spaces.
         """
+        return self.join_with_positions(translations, tgt_lang)[0]
+
+    def join_with_positions(
+        self, translations: Sequence[str], tgt_lang: str
+    ) -> tuple[str, list[int]]:
+        """Replace the units by their translations.
+
+        Args:
+            translations: See `join`.
+            tgt_lang: See `join`.
+        Returns:
+            The text, and the position of each translation in it.
+        """
         parts: list[str] = []
+        begins: list[int] = []
+        n_chars = 0
         end = 0
         for (begin, next_end), translation in zip(self.spans, translations, strict=True):
             gap = self.text[end:begin]
             is_in_line = end > 0 and _LINE.fullmatch(self.text, end - 1, begin + 1) is not None
-            parts.append(_space(gap, tgt_lang) if is_in_line else gap)
-            parts.append(translation)
+            parts += [_space(gap, tgt_lang) if is_in_line else gap, translation]
+            n_chars += len(parts[-2])
+            begins.append(n_chars)
+            n_chars += len(translation)
             end = next_end
-        return "".join([*parts, self.text[end:]])
+        return "".join([*parts, self.text[end:]]), begins
 
 
 def _space(gap: str, tgt_lang: str) -> str:

@@ -11,7 +11,7 @@ const TYPING_PAUSE_MS = 600;
 
 let running = null; // AbortController of the request in progress
 let timer = 0;
-let words = []; // {begin, end, element, links: [[begin, end], ...]} of the translation
+let words = []; // of the translation: {begin, end, text, element, links: [[begin, end], ...]}
 let active = -1; // index in words
 
 document.documentElement.classList.remove("without-script");
@@ -53,6 +53,19 @@ function show(message, isError = false) {
 }
 
 // ---- languages
+
+const names = new Intl.DisplayNames([document.documentElement.lang], { type: "language", fallback: "none" });
+for (const option of [...$("source").options, ...$("target").options]) {
+  if (option.value !== "auto") option.text = nameOf(option.value) ?? option.text;
+}
+
+function nameOf(code) {
+  try {
+    return names.of(code);
+  } catch {
+    return undefined; // such as "multilingual"
+  }
+}
 
 function updateTargets() {
   const option = $("source").selectedOptions[0];
@@ -173,7 +186,8 @@ function render(translation, alignments) {
   words.forEach((word, index) => {
     box.append(chars.slice(at, word.begin).join(""));
     word.element = document.createElement("span");
-    word.element.textContent = chars.slice(word.begin, word.end).join("");
+    word.text = chars.slice(word.begin, word.end).join("");
+    word.element.textContent = word.text;
     word.element.dataset.index = index;
     box.append(word.element);
     at = word.end;
@@ -191,8 +205,7 @@ function activate(index) {
   const mark = document.createElement("mark");
   word.element.replaceChildren(mark);
   const chars = Array.from($("text").value);
-  const tgtChars = Array.from($("translation").textContent);
-  mark.textContent = tgtChars.slice(word.begin, word.end).join("");
+  mark.textContent = word.text;
   const backdrop = $("backdrop");
   const sources = [];
   let at = 0;
@@ -212,7 +225,7 @@ function activate(index) {
 }
 
 function clearWords() {
-  if (words[active]) words[active].element.textContent = words[active].element.textContent;
+  if (words[active]) words[active].element.textContent = words[active].text;
   active = -1;
   $("backdrop").replaceChildren();
   $("words").textContent = "";
