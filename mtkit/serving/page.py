@@ -86,8 +86,14 @@ def _template() -> Template:
 
 
 async def show(request: Request) -> HTMLResponse:
-    """Return the page: `GET /`."""
-    return _render(request, {})
+    """Return the page: `GET /`; a link may give `q`, `source` and `target`."""
+    context, given = context_of(request), request.query_params
+    fields = {"text": given.get("q", "")[: context.settings.char_limit]}
+    languages = context.service.languages
+    for name, known in ("source", languages.sources), ("target", languages.all_targets()):
+        if given.get(name) in known:
+            fields[name] = given[name]
+    return _render(request, fields)
 
 
 async def submit(request: Request) -> Response:

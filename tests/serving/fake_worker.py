@@ -35,4 +35,5 @@ class FakeWorker:
         if key.terms:
             best += f" [{', '.join('='.join(term) for term in key.terms)}]"
         ranked = tuple(Alternative(f"{best}{rank or ''}", 0.0) for rank in range(key.n_best))
-        return Translation(best, 0.0, ranked, (), None)
+        links = tuple((i, i) for i in range(len(text.split()))) if key.alignments else None
+        return Translation(best, 0.0, ranked, (), links)

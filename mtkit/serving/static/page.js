@@ -381,3 +381,4 @@ if ($("file")) {
 }
 
 updateTargets();
+if (!$("translation").textContent) changed(0); // a link may give a text
