@@ -3,20 +3,18 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from mtkit.corpus.languages import word_separator
-from mtkit.documents.placement import words_of
 from mtkit.documents.xml_fragment import XmlTags
 from mtkit.serving.detect import Detection, detect_language
 from mtkit.serving.fair_queue import FairQueue, Job, QueueFullError, estimate_tokens
 from mtkit.serving.model_worker import BatchKey, Terms
 from mtkit.serving.served_languages import Hop, ServedLanguages
-from mtkit.serving.text_units import TextUnits
+from mtkit.serving.text_units import Link, TextUnits
 
 if TYPE_CHECKING:
     from mtkit.translation.result import Translation
@@ -69,15 +67,6 @@ class Markup(NamedTuple):
     kind: Literal["html", "xml"] = "html"
     tags: XmlTags = XmlTags()
     """Roles of elements of XML."""
-
-
-class Link(NamedTuple):
-    """A source word and a word of the translation that are aligned, as spans of characters."""
-
-    src_begin: int
-    src_end: int
-    tgt_begin: int
-    tgt_end: int
 
 
 class TextResult(NamedTuple):
@@ -350,30 +339,8 @@ def _joined(
         ]
         alternatives[units.join(texts, tgt)] = None
     alternatives.pop(best, None)
-    links: list[Link] = []
-    for (src_begin, _), src, tgt_begin, result in zip(
-        units.spans, units.texts, begins, results, strict=True
-    ):
-        links += _links(result, src, langs, src_begin, tgt_begin)
-    return TextResult(best, tuple(alternatives), tuple(links))
-
-
-def _links(
-    result: "Translation", src: str, langs: tuple[str, str], src_begin: int, tgt_begin: int
-) -> Iterator[Link]:
-    """Yield the word alignments of a unit as spans of the text."""
-    if not result.alignment:
-        return
-    src_words, tgt_words = (
-        words_of(text, by_character=not word_separator(lang))
-        for text, lang in zip((src, result.text), langs, strict=True)
-    )
-    for i, j in result.alignment:
-        if i < len(src_words) and j < len(tgt_words):
-            yield Link(
-                *(src_begin + position for position in src_words[i]),
-                *(tgt_begin + position for position in tgt_words[j]),
-            )
+    links = units.links(begins, results, langs)
+    return TextResult(best, tuple(alternatives), links)
 
 
 def _slices(texts: list[str]) -> list[list[str]]:

@@ -2,14 +2,27 @@
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mtkit.corpus.languages import word_separator
 from mtkit.corpus.sentence_splitter import split_sentences
+from mtkit.documents.placement import words_of
+
+if TYPE_CHECKING:
+    from mtkit.translation.result import Translation
 
 MAX_CHARS = 1000
 """Maximum length of a unit; a longer line is cut between sentences."""
 _LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
+
+
+class Link(NamedTuple):
+    """A source word and a word of the translation that are aligned, as spans of characters."""
+
+    src_begin: int
+    src_end: int
+    tgt_begin: int
+    tgt_end: int
 
 
 class TextUnits(NamedTuple):
@@ -75,6 +88,30 @@ class TextUnits(NamedTuple):
             n_chars += len(translation)
             end = next_end
         return "".join([*parts, self.text[end:]]), begins
+
+    def links(
+        self, begins: Sequence[int], results: "Sequence[Translation]", langs: tuple[str, str]
+    ) -> tuple[Link, ...]:
+        """Return the word alignments of the units as spans of the text and its translation.
+
+        Args:
+            begins: Position of each translation, from `join_with_positions`.
+            results: The translations.
+            langs: Language of the text, and of the translation.
+        """
+        links: list[Link] = []
+        for (begin, _), src, tgt_begin, result in zip(
+            self.spans, self.texts, begins, results, strict=True
+        ):
+            src_words, tgt_words = (
+                words_of(text, by_character=not word_separator(lang))
+                for text, lang in zip((src, result.text), langs, strict=True)
+            )
+            for i, j in result.alignment or ():
+                if i < len(src_words) and j < len(tgt_words):
+                    src_span = (begin + position for position in src_words[i])
+                    links.append(Link(*src_span, *(tgt_begin + one for one in tgt_words[j])))
+        return tuple(links)
 
 
 def _space(gap: str, tgt_lang: str) -> str:
