@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
 from mtkit.documents.formats import FORMATS, format_by_name
+from mtkit.documents.report import DocumentReport
 from mtkit.errors import MtkitError
 from mtkit.serving.context import (
     AUTO,
@@ -47,6 +48,7 @@ class StoredFile(NamedTuple):
     """Name for the client."""
     made_at: float
     n_bytes: int
+    report: DocumentReport
 
 
 class FileStore:
@@ -63,18 +65,19 @@ class FileStore:
         """Make a directory for one translation."""
         return Path(tempfile.mkdtemp(dir=self.directory))
 
-    def add(self, path: Path, name: str) -> str:
+    def add(self, path: Path, name: str, report: DocumentReport) -> str:
         """Keep a file, and return its name in the store, which cannot be guessed.
 
         Args:
             path: A file in a directory from `work_dir`; it is moved.
             name: Its name for the client.
+            report: Report on the translation.
         """
         self.remove_old(time.monotonic())
         token = f"{secrets.token_urlsafe(24)}.{name}"
         kept = self.directory / secrets.token_hex(16)
         path.rename(kept)
-        self._files[token] = StoredFile(kept, name, time.monotonic(), kept.stat().st_size)
+        self._files[token] = StoredFile(kept, name, time.monotonic(), kept.stat().st_size, report)
         while len(self._files) > 1 and (
             len(self._files) > _MAX_FILES
             or sum(one.n_bytes for one in self._files.values()) > _MAX_BYTES
@@ -140,10 +143,10 @@ async def translate_saved(
     try:
         output = directory / f"translated{path.suffix}"
         try:
-            await context.service.translate_file(path, output, src, tgt, options)
+            report = await context.service.translate_file(path, output, src, tgt, options)
         except MtkitError as exc:
             raise MtkitError(exc.message.replace(f"{directory}/", ""), exc.hint) from None
-        return context.files.add(output, f"{path.stem}_{tgt}{path.suffix}")
+        return context.files.add(output, f"{path.stem}_{tgt}{path.suffix}", report)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -210,7 +213,12 @@ async def translate_file(request: Request) -> JSONResponse:
     """Translate a document: `POST /translate_file`."""
     token = await translate_upload(request, await Params.read(request, max_files=1))
     url = request.url_for("download_file", name=token)
-    return JSONResponse({"translatedFileUrl": str(url)})
+    answer: dict[str, Any] = {"translatedFileUrl": str(url)}
+    if file := context_of(request).files.get(token):
+        report = file.report.to_dict()
+        del report["flagged_segments"]  # its texts can be many
+        answer["report"] = report
+    return JSONResponse(answer)
 
 
 async def download_file(request: Request) -> FileResponse:

@@ -17,6 +17,7 @@ from mtkit.serving.served_languages import Hop, ServedLanguages
 from mtkit.serving.text_units import Link, TextUnits
 
 if TYPE_CHECKING:
+    from mtkit.documents.report import DocumentReport
     from mtkit.translation.result import Translation
 
 _THREADS, _FILE_THREADS = 32, 2
@@ -206,7 +207,7 @@ class TranslationService:
         src: str | None,
         tgt: str,
         options: TranslationOptions,
-    ) -> str:
+    ) -> "DocumentReport":
         """Translate a document, in small slices between which other requests are served.
 
         Args:
@@ -216,7 +217,7 @@ class TranslationService:
             tgt: Code of the language of the translation.
             options: How it is translated.
         Returns:
-            Code of the language of the document.
+            Counts of segments, fall-backs and flags.
         Raises:
             MtkitError: The document cannot be read.
             Exception: See `translate_texts`.
@@ -237,17 +238,16 @@ class TranslationService:
                 results += await self._translate_when_free(part, route, rest)
             return results
 
-        def translate_document(translate: Callable[[list[str]], list[Any]]) -> None:
+        def translate_document(translate: Callable[[list[str]], list[Any]]) -> "DocumentReport":
             from mtkit.documents.translate_document import translate_document
 
-            translate_document(path, translate, output, src_lang=src or "", tgt_lang=tgt)
+            return translate_document(path, translate, output, src_lang=src or "", tgt_lang=tgt)
 
         self.n_files += 1
         try:
-            await self._in_thread(self._file_threads, translate_document, translate_slices)
+            return await self._in_thread(self._file_threads, translate_document, translate_slices)
         finally:
             self.n_files -= 1
-        return src or ""
 
     async def _translate_when_free(
         self, texts: list[str], route: Sequence[Hop], options: TranslationOptions

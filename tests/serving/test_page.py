@@ -179,3 +179,17 @@ def test_in_a_browser_a_text_is_translated_and_its_words_are_linked(client, tmp_
     assert [a["data-index"] for tag, a in page.tags if "data-index" in a] == ["0", "1"]
     assert "GUTEN TAG1" in page.text("alternatives")
     assert json.loads(page.texts["texts"]) == page_texts()["en"]["script"]
+
+
+def test_a_document_is_answered_with_its_report(client):
+    answer = client.post(
+        "/translate_file",
+        data={"source": "de", "target": "en"},
+        files={"file": ("page.html", "<p>guten <b>Tag</b></p><p>ja {name}</p>")},
+    ).json()
+    assert client.get(answer["translatedFileUrl"]).text == (
+        "<p>GUTEN <b>TAG</b></p><p>JA {name}</p>"
+    )
+    report = answer["report"]
+    assert (report["format"], report["segments"], report["changed"]) == ("html", 2, 2)
+    assert "flagged_segments" not in report
