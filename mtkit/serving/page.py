@@ -113,8 +113,10 @@ async def submit(request: Request) -> Response:
             return _render(request, fields | swapped)
         if not text.strip():
             return _render(request, fields)
-        given = {"q": [text], "terms": [parse_terms(fields["terms"])]}
-        given["alternatives"] = [_n_alternatives(context_of(request).settings)]
+        terms = parse_terms(fields["terms"])
+        # Translations with terms have no alternatives.
+        n_alternatives = 0 if terms else _n_alternatives(context_of(request).settings)
+        given = {"q": [text], "terms": [terms], "alternatives": [n_alternatives]}
         [result], _ = await translate_texts(request, Params({**params.values, **given}))
     except HTTPException as exc:
         return _render(request, fields | {"error": exc.detail}, exc.status_code)

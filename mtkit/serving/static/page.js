@@ -124,6 +124,7 @@ async function translate() {
   const controller = (running = new AbortController());
   $("translation").classList.add("waiting");
   show(texts.translating);
+  const terms = readTerms();
   try {
     const answer = await call(
       "translate",
@@ -132,9 +133,10 @@ async function translate() {
         source: $("source").value,
         target: $("target").value,
         format: "text",
-        alternatives: nAlternatives,
+        // Translations with terms have no alternatives.
+        alternatives: Object.keys(terms).length ? 0 : nAlternatives,
         alignments: true,
-        terms: readTerms(),
+        terms,
       }),
       controller.signal,
     );
