@@ -16,13 +16,10 @@ MAX_CHARS = 1000
 _LINE = re.compile(r"[^\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+")
 
 
-class Link(NamedTuple):
-    """A source word and a word of the translation that are aligned, as spans of characters."""
-
-    src_begin: int
-    src_end: int
-    tgt_begin: int
-    tgt_end: int
+Link = tuple[int, int, int, int]
+"""A source word and a word of the translation that are aligned: begin and end of each, in
+characters of the whole text.
+"""
 
 
 class TextUnits(NamedTuple):
@@ -109,8 +106,15 @@ class TextUnits(NamedTuple):
             )
             for i, j in result.alignment or ():
                 if i < len(src_words) and j < len(tgt_words):
-                    src_span = (begin + position for position in src_words[i])
-                    links.append(Link(*src_span, *(tgt_begin + one for one in tgt_words[j])))
+                    (src_low, src_high), (tgt_low, tgt_high) = src_words[i], tgt_words[j]
+                    links.append(
+                        (
+                            begin + src_low,
+                            begin + src_high,
+                            tgt_begin + tgt_low,
+                            tgt_begin + tgt_high,
+                        )
+                    )
         return tuple(links)
 
 
