@@ -107,14 +107,8 @@ class TextUnits(NamedTuple):
             for i, j in result.alignment or ():
                 if i < len(src_words) and j < len(tgt_words):
                     (src_low, src_high), (tgt_low, tgt_high) = src_words[i], tgt_words[j]
-                    links.append(
-                        (
-                            begin + src_low,
-                            begin + src_high,
-                            tgt_begin + tgt_low,
-                            tgt_begin + tgt_high,
-                        )
-                    )
+                    src_link = begin + src_low, begin + src_high
+                    links.append((*src_link, tgt_begin + tgt_low, tgt_begin + tgt_high))
         return tuple(links)
 
 
