@@ -1,6 +1,7 @@
 """`mtkit translate --terms`: files, tables, documents, processes, resuming, mistakes."""
 
 import json
+import shutil
 
 import pytest
 
@@ -88,3 +89,17 @@ def test_terms_are_not_overwritten(mtkit, tiny_run, lines, terms):
     assert outcome.status != 0 and "학교" in terms.read_text(encoding="utf-8")
     missing = mtkit("translate", lines, "-m", tiny_run / "model", "--terms", "no.tsv")
     assert missing.status != 0 and "no.tsv" in missing.err
+
+
+def test_a_document_is_translated_with_the_masks_of_the_model(mtkit, tiny_run, tmp_path):
+    model = shutil.copytree(tiny_run / "model", tmp_path / "model")
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    config["masks"] = ["<ph1>", "<ph2>"]
+    (model / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    page, out = tmp_path / "page.html", tmp_path / "out.html"
+    page.write_text("<p>{name} 온다</p>", encoding="utf-8")
+    outcome = mtkit("translate", page, "-m", model, "-o", out)
+    assert outcome.status == 0, outcome.err
+    assert outcome.err.count("placeholders are masked by <ph1> to <ph2>") == 1
+    text = out.read_text(encoding="utf-8")
+    assert text.count("{name}") == 1 and "<ph1>" not in text
