@@ -198,6 +198,9 @@ class RunReader(PartReader):
     def _read_text(self, index: int) -> int:
         """Read the element of a text, and return the index of the next token."""
         token, last = self.tokens[index], self.ends[index]
+        if any(part.kind in ("start", "empty") for part in self.tokens[index + 1 : last]):
+            self.add_element(index)  # no program writes elements there
+            return last + 1
         run = self.run
         if run is None:  # a text that is not in a run, as in a cell
             run = Run(token.begin, token.begin, "", "", self._raw_name(token))

@@ -177,6 +177,11 @@ def test_a_range_encloses_the_same_words(tmp_path):
     assert "cars red" in out.split(start)[1].split(end)[0]
 
 
+def test_a_text_with_elements_in_it_is_kept(tmp_path):
+    content = f"<w:r><w:t>one{run('two')}</w:t></w:r>"
+    assert body(tmp_path, content, run(" three"))[0] == content + run(" THREE")
+
+
 def test_overlapping_ranges_end_after_they_begin(tmp_path):
     marks = [f'<w:bookmark{one} w:id="{i}"/>' for one in ("Start", "End") for i in (1, 2)]
     words = [run(f"{word} ") for word in ("We", "sell", "red", "cars")]
