@@ -75,6 +75,21 @@ def assemble(
     return tuple(piece for piece in pieces if piece)
 
 
+def unglued(pieces: Sequence[Piece], segment: Segment) -> tuple[Piece, ...]:
+    """Put spaces between placeholders and letters on sides where the source has no letter."""
+    result: list[Piece] = []
+    for piece in pieces:
+        last = result[-1] if result else None
+        if isinstance(piece, Protected) and isinstance(last, str):
+            is_glued = last[-1].isalnum() and not segment.text[: piece.begin][-1:].isalnum()
+        elif isinstance(piece, str) and isinstance(last, Protected):
+            is_glued = piece[0].isalnum() and not segment.text[last.end :][:1].isalnum()
+        else:
+            is_glued = False
+        result += [" ", piece] if is_glued else [piece]
+    return tuple(result)
+
+
 def spaced(pieces: Sequence[Piece]) -> list[Piece]:
     """Put spaces between placeholders and the words next to them."""
     result: list[Piece] = []

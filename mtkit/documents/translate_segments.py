@@ -16,6 +16,7 @@ from mtkit.documents.pieces import (
     out_of_placeholders,
     spaced,
     texts_between,
+    unglued,
 )
 from mtkit.documents.placement import (
     Sides,
@@ -245,6 +246,8 @@ class _Request:
         spans = [(match.span(), free[match.group()].pop(0)) for match in matches]
         codes, fallbacks = self._placed_codes(result)
         pieces = assemble(result.text, spans, codes)
+        if word_separator(self.settings.tgt_lang):
+            pieces = unglued(pieces, self.segment)
         outcome = Outcome(self.segment, pieces, fallbacks, result.flags)
         return outcome if self._is_faithful(outcome) else None
 

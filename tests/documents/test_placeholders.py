@@ -100,6 +100,27 @@ def test_a_copied_placeholder_needs_no_fall_back():
     assert one.fallbacks == ()
 
 
+@pytest.mark.parametrize(
+    ("source", "translation", "expected"),
+    [
+        ("{name} is here", "The white{name}is here", "The white {name} is here"),
+        ("see {a}{b}.", "siehe{a}{b}dort.", "siehe {a}{b} dort."),
+        ("{n}px wide", "breit{n}px", "breit {n}px"),
+        ("({n})", "({n})", "({n})"),
+    ],
+)
+def test_a_placeholder_is_glued_to_letters_only_where_it_is_in_the_source(
+    source, translation, expected
+):
+    document = Document(source)
+    segment = Segment(source, 0, len(source))
+    [outcome] = translate_segments(document, [segment], lambda _: [translation], Settings())
+    assert outcome.text == expected
+    settings = Settings(tgt_lang="ja")  # written without spaces
+    [outcome] = translate_segments(document, [segment], lambda _: [translation], settings)
+    assert outcome.text == translation
+
+
 def test_masks_stand_for_placeholders():
     requests = []
 
