@@ -41,6 +41,8 @@ class ModelDescription(NamedTuple):
     """Precision and device, such as `float32 on the CPU`."""
     is_batch_invariant: bool
     """Whether a translation is known not to depend on the other texts of its batch."""
+    masks: tuple[str, ...] = ()
+    """Symbols for placeholders that the model was trained to copy."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,8 @@ class ModelWorker:
             self.options.batch_invariant
             or (self.device == "cpu" and self.options.precision != "int8")
         )
-        return ModelDescription(src, tgt, translator.placement, is_exact)
+        masks = translator.config.masks
+        return ModelDescription(src, tgt, translator.placement, is_exact, masks)
 
     def _translator(self, key: BatchKey) -> "Translator":
         """Return the translator for the languages of a batch; all of a model share its engine."""

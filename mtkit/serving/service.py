@@ -111,6 +111,11 @@ class TranslationService:
             raise NoRouteError(self.languages, src, tgt)
         return route
 
+    def _masks(self, route: Sequence[Hop]) -> tuple[str, ...]:
+        """Return the symbols for placeholders that all models of a route know."""
+        masks = {self.languages.models[hop.model].masks for hop in route}
+        return masks.pop() if len(masks) == 1 else ()
+
     async def translate_texts(
         self, texts: Sequence[str], src: str, tgt: str, options: TranslationOptions
     ) -> list[TextResult]:
@@ -184,7 +189,7 @@ class TranslationService:
                 else XmlFragment.parse(text, markup.tags)
             )
             outcomes = translate_segments(
-                document, document.segments, translate, Settings(src, tgt)
+                document, document.segments, translate, Settings(src, tgt, self._masks(route))
             )
             return document.write(
                 [Translated(one.segment, one.pieces) for one in outcomes if one.pieces is not None]
@@ -241,7 +246,10 @@ class TranslationService:
         def translate_document(translate: Callable[[list[str]], list[Any]]) -> "DocumentReport":
             from mtkit.documents.translate_document import translate_document
 
-            return translate_document(path, translate, output, src_lang=src or "", tgt_lang=tgt)
+            masks = () if route is None else self._masks(route)
+            return translate_document(
+                path, translate, output, src_lang=src or "", tgt_lang=tgt, masks=masks
+            )
 
         self.n_files += 1
         try:

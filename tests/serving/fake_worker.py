@@ -17,7 +17,7 @@ class FakeWorker:
         if batch is None:
             languages = {"ko": Tags(), "de": Tags()}
             return [
-                ModelDescription(languages, {"en": Tags()}, "fake", True),
+                ModelDescription(languages, {"en": Tags()}, "fake", True, ("<PH1>", "<PH2>")),
                 ModelDescription({"en": Tags()}, {"fr": Tags()}, "fake", True),
             ]
         with self.log_path.open("a") as stream:

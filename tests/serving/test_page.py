@@ -193,3 +193,4 @@ def test_a_document_is_answered_with_its_report(client):
     report = answer["report"]
     assert (report["format"], report["segments"], report["changed"]) == ("html", 2, 2)
     assert "flagged_segments" not in report
+    assert report["fallbacks"] == {}  # the model is given a mask that it copies
