@@ -97,16 +97,9 @@ def evaluate(
     _check_options(inputs, options, model_options)
     options.refuse_two_formats()
     model_dirs = inputs.model_dirs or []
+    further = [inputs.hypothesis_path, inputs.src_path, options.terms_path, options.documents_path]
     refuse_overwriting(
-        [options.segment_scores_path],
-        [
-            *inputs.reference_paths,
-            inputs.hypothesis_path,
-            inputs.src_path,
-            options.terms_path,
-            options.documents_path,
-            *model_dirs,
-        ],
+        [options.segment_scores_path], [*inputs.reference_paths, *further, *model_dirs]
     )
     names = [str(metric) for metric in options.metrics or [Metric.bleu]]
     scorers, tokenize = parse_scorers(options.scorers or []), choose_tokenizer(options, names)
@@ -132,11 +125,8 @@ def evaluate(
             langs = translator.config.src_lang, options.lang or translator.config.tgt_lang
         tokenize = tokenize or choose_tokenizer(options, names, translator.config.tgt_lang)
         if options.robustness:
-            print(
-                _measure_robustness(
-                    translator, (src, references), names, tokenize, model_options, options
-                )
-            )
+            texts = src, references
+            print(_measure_robustness(translator, texts, names, tokenize, model_options, options))
             return
         hypotheses = model_options.translate(translator, src)
     warn_of_texts({"the translations": hypotheses}, references, names, tokenize)

@@ -9,7 +9,9 @@ from mtkit.io.logs import get_logger
 
 if TYPE_CHECKING:
     from mtkit.cli.common.translation_options import DocumentOptions
+    from mtkit.documents.translate_function import ConstrainedFunction, TranslateFunction
     from mtkit.translation.jobs.translation_spec import RunOptions, TranslationSpec
+    from mtkit.translation.translator import Translator
 
 logger = get_logger(__name__)
 
@@ -68,9 +70,7 @@ def _translate_document(
             f"`{files.input_name}`: a document is translated from a file to a file",
             "name the input, and the output with -o",
         )
-    from mtkit.config.search import SearchConfig
     from mtkit.documents.formats import FORMATS, Format
-    from mtkit.documents.protect import Protector
 
     is_text = isinstance(FORMATS[name], Format)
     other = "; --input-format text translates it line by line" if is_text else ""
@@ -79,20 +79,47 @@ def _translate_document(
     logger.info("`%s` is read as %s%s", files.input_path, name, other)
     from mtkit.documents.translate_document import translate_document
     from mtkit.io.atomic import atomic_write
-    from mtkit.io.progress import progress
     from mtkit.translation.jobs.device_layout import choose_layout
-    from mtkit.translation.required_words import can_require_words, writable
 
-    layout = choose_layout(run.device, 1, run.n_workers, None)
-    translator = spec.translator(layout)
-    masks, models = translator.config.masks, translator.models
+    translator = spec.translator(choose_layout(run.device, 1, run.n_workers, None))
+    masks = translator.config.masks
     if masks:
         logger.info("placeholders are masked by %s to %s, as in training", masks[0], masks[-1])
+    translate, translate_constrained = _translate_functions(spec, translator, options)
+    report = translate_document(
+        files.input_path,
+        translate,
+        files.output_path,
+        format=name,
+        src_lang=translator.config.src_lang,
+        tgt_lang=translator.config.tgt_lang,
+        masks=masks,
+        protect=options.protect or (),
+        fields=selected,
+        allow_unchanged=options.allow_unchanged,
+        translate_constrained=translate_constrained,
+        is_final=options.is_final,
+        with_fuzzy=options.with_fuzzy,
+    )
+    if options.report_path is not None:
+        with atomic_write(options.report_path) as stream:
+            text = json.dumps(report.to_dict(), ensure_ascii=False, indent=2)
+            stream.write(f"{text}\n".encode())
+    logger.info("wrote %s: %s", files.output_path, report)
+
+
+def _translate_functions(
+    spec: "TranslationSpec", translator: "Translator", options: "DocumentOptions"
+) -> tuple["TranslateFunction", "ConstrainedFunction | None"]:
+    """Return functions that translate texts, and texts with required words if that is possible."""
+    from mtkit.config.search import SearchConfig
+    from mtkit.documents.protect import Protector
+    from mtkit.io.progress import progress
+    from mtkit.translation.required_words import can_require_words, writable
+
+    has_own_engine = bool(translator.models)
     # Another program's engine computes no word alignments.
-    search: dict[str, Any] = spec.search | ({"alignments": True} if models else {})
-    fields = {name: value for name, value in search.items() if name in SearchConfig.model_fields}
-    config = translator.search_config(**fields)
-    can_require = can_require_words(config, is_own_engine=bool(models))
+    search: dict[str, Any] = spec.search | ({"alignments": True} if has_own_engine else {})
     if terms := spec.search.get("terms"):
         search["terms"] = terms.protecting(Protector(options.protect or ()).spans)
 
@@ -106,26 +133,10 @@ def _translate_document(
             more = {"constraints": constraints, "on_lines": bar.advance}
             return list(translator.stream(texts, **search, **more))
 
-    report = translate_document(
-        files.input_path,
-        translate,
-        files.output_path,
-        format=name,
-        src_lang=translator.config.src_lang,
-        tgt_lang=translator.config.tgt_lang,
-        masks=masks,
-        protect=options.protect or (),
-        fields=selected,
-        allow_unchanged=options.allow_unchanged,
-        translate_constrained=translate_constrained if can_require else None,
-        is_final=options.is_final,
-        with_fuzzy=options.with_fuzzy,
-    )
-    if options.report_path is not None:
-        with atomic_write(options.report_path) as stream:
-            text = json.dumps(report.to_dict(), ensure_ascii=False, indent=2)
-            stream.write(f"{text}\n".encode())
-    logger.info("wrote %s: %s", files.output_path, report)
+    fields = {name: value for name, value in search.items() if name in SearchConfig.model_fields}
+    config = translator.search_config(**fields)
+    can_require = can_require_words(config, is_own_engine=has_own_engine)
+    return translate, translate_constrained if can_require else None
 
 
 def _refuse_options_of_lines(spec: "TranslationSpec", run: "RunOptions") -> None:
