@@ -20,7 +20,7 @@ def _as_separator(value: Any) -> Any:
     return "\t" if value in ("\\t", "tab") else value
 
 
-FileFormat = Literal["tsv", "csv", "jsonl", "parquet", "tmx", "xliff", "po"]
+FileFormat = Literal["tsv", "csv", "jsonl", "parquet", "tmx", "xliff", "po", "xlsx"]
 
 
 def _is_same_file(one: Path, other: Path) -> bool:

@@ -50,7 +50,7 @@ def tsv_pairs(lines: Iterable[str], name: str, sides: SideSpecs) -> Iterator[Sen
     Raises:
         MtkitError: While reading: a column is missing, or a row has too few or too many.
     """
-    return _row_pairs(enumerate((line.split("\t") for line in lines), 1), name, sides)
+    return row_pairs(enumerate((line.split("\t") for line in lines), 1), name, sides)
 
 
 def csv_pairs(
@@ -76,7 +76,7 @@ def csv_pairs(
         separator = _detect_separator(sample, name, sides)
         if separator != ",":
             log_once(logger, f"{name}: columns are separated by {_SEPARATORS[separator]}")
-    yield from _row_pairs(_csv_rows(chain(sample, lines), name, separator, n_before), name, sides)
+    yield from row_pairs(_csv_rows(chain(sample, lines), name, separator, n_before), name, sides)
 
 
 def _csv_rows(lines: Iterable[str], name: str, separator: str, n_before: int = 0) -> Iterator[Row]:
@@ -134,7 +134,16 @@ class _Layout(NamedTuple):
     has_header: bool
 
 
-def _row_pairs(rows: Iterator[Row], name: str, sides: SideSpecs) -> Iterator[SentencePair]:
+def row_pairs(rows: Iterator[Row], name: str, sides: SideSpecs) -> Iterator[SentencePair]:
+    """Read the pairs of rows of texts, of which the first may be a header.
+
+    Args:
+        rows: The rows.
+        name: Name of the file in errors.
+        sides: The columns of the pair.
+    Raises:
+        MtkitError: While reading: a column is missing, or a row has too few or too many.
+    """
     first = next(rows, None)
     if first is None:
         return

@@ -25,6 +25,8 @@ _FORMATS: dict[str, FileFormat] = {
     ".parquet": "parquet",
     ".tmx": "tmx",
     ".po": "po",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
     **dict.fromkeys((".xliff", ".xlf", ".sdlxliff", ".mxliff", ".mqxliff"), "xliff"),
 }
 
@@ -64,6 +66,10 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
         from mtkit.corpus.read.po import po_pairs
 
         return po_pairs(path, name, sides)
+    if kind == "xlsx":
+        from mtkit.corpus.read.xlsx import xlsx_pairs
+
+        return xlsx_pairs(path, name, sides)
     from mtkit.corpus.read.tables import table_pairs
 
     return table_pairs(path, kind, name, sides, source.separator)
@@ -155,7 +161,7 @@ def file_format(source: CorpusSource) -> FileFormat:
     if suffixes and suffixes[-1] in SUFFIXES:
         suffixes.pop()
     if not suffixes or suffixes[-1] not in _FORMATS:
-        formats = "tsv, csv, jsonl, parquet, tmx, xliff or po"
+        formats = "tsv, csv, jsonl, parquet, tmx, xliff, po or xlsx"
         raise MtkitError(
             f"`{display_name(source.file)}`: its name does not determine its format",
             f"set `format` of that corpus to {formats}",
