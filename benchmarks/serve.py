@@ -8,7 +8,8 @@ rounds they are served by
 
 served      `mtkit serve`, which batches what arrives at the same time
 unbatched   a server with the same interface and the same model that translates each request alone,
-            with as many threads as cores, as LibreTranslate does
+            with as many threads as cores, as LibreTranslate does; with --unbatched EXPORT, by
+            CTranslate2
 
 The script prints requests per second, the median and the 95th percentile of the latency, and CPU
 seconds per 1,000 requests of all processes, which other programs on the machine hardly change.
@@ -42,9 +43,13 @@ _MAX_GROWTH = 1.05
 
 def serve_unbatched(model: Path) -> None:
     """Translate each request alone, on this port: the yardstick."""
+    from mtkit.engines.choose import choose_engine
+    from mtkit.translation.exported import load_exported_translator
     from mtkit.translation.translator import Translator
 
-    translator = Translator.load(model, device="cpu", n_workers=1)
+    is_own = choose_engine("auto", [model]) == "torch"
+    load = Translator.load if is_own else load_exported_translator
+    translator = load([model], "cpu", n_workers=1)
     pool = ThreadPoolExecutor(n_cores())
 
     class Handler(BaseHTTPRequestHandler):
@@ -126,15 +131,15 @@ def memory_mb(pid: int) -> list[float]:
     return [sizes[0], max(sizes[1:], default=0.0)]
 
 
-def commands(model: Path) -> dict[str, list[str]]:
-    """Return the command of each server."""
-    served = [sys.executable, "-m", "mtkit", "serve", "--port", "0", "-m", str(model)]
-    return {"served": served, "unbatched": [sys.executable, __file__, "--yardstick", str(model)]}
+def serve_command(model: Path) -> list[str]:
+    """Return the command of the server."""
+    return [sys.executable, "-m", "mtkit", "serve", "--port", "0", "-m", str(model)]
 
 
-def compare(model: Path, texts: list[str], n_clients: int, n_rounds: int) -> None:
+def compare(models: list[Path], texts: list[str], n_clients: int, n_rounds: int) -> None:
     """Print the figures of both servers."""
-    with running(commands(model)["served"]) as one, running(commands(model)["unbatched"]) as two:
+    unbatched = [sys.executable, __file__, "--yardstick", str(models[-1])]
+    with running(serve_command(models[0])) as one, running(unbatched) as two:
         servers = {"served": one, "unbatched": two}
         ratios = []
         for number in range(n_rounds + 1):
@@ -174,7 +179,7 @@ def languages(url: str) -> dict[str, str]:
 
 def soak(model: Path, texts: list[str], n_clients: int, n_requests: int) -> None:
     """Send many requests, and check that memory does not grow."""
-    with running(commands(model)["served"]) as (url, process):
+    with running(serve_command(model)) as (url, process):
         form = languages(url)
         before: list[float] = []
         for n_sent, n in ((0, 1000), (1000, n_requests - 1000)):
@@ -191,6 +196,7 @@ def main() -> None:
     """Parse the options and measure."""
     parser = argparse.ArgumentParser(description="Measure `mtkit serve`.")
     parser.add_argument("--model", type=Path, required="--yardstick" not in sys.argv)
+    parser.add_argument("--unbatched", type=Path, help="model of the loop without batches")
     parser.add_argument("--src", type=Path, help="sentences to translate")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--requests", type=int, default=320, help="requests of each round")
@@ -206,7 +212,8 @@ def main() -> None:
         soak(args.model, lines, args.clients, args.soak)
     else:
         texts = list(islice(cycle(lines), args.requests))
-        compare(args.model, texts, args.clients, args.rounds)
+        models = [args.model, args.unbatched or args.model]
+        compare(models, texts, args.clients, args.rounds)
 
 
 if __name__ == "__main__":
