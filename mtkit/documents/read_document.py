@@ -58,13 +58,20 @@ def detect_format(path: Path) -> str | None:
         MtkitError: The file cannot be read, or is a ZIP archive, but damaged or not a document.
     """
     name = format_by_name(path)
-    if name is not None or not path.is_file():
+    if name is not None or not _is_file(path):
         return name
     with convert_os_errors(path), path.open("rb") as stream:
         start = stream.read(_START_BYTES)
     if is_zip(start):
         return format_by_type(path, media_type(ZipArchive(read_bytes(path), str(path))))
     return format_by_start(start.decode(errors="replace"))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long, for example because it is a text
+        return False
 
 
 def _parsed(

@@ -74,7 +74,7 @@ def error(outcome):
         ("info m --jsn", "did you mean --json?"),
         (
             "average run -o out --beam-size 5",
-            "it is an option of `mtkit translate`, `mtkit evaluate`, `mtkit compare`, `mtkit export ctranslate2`",
+            "it is an option of `mtkit translate`, `mtkit serve`, `mtkit evaluate`, `mtkit compare`",
         ),
         ("demo --nonsense", "see `mtkit demo --help`"),
     ],
