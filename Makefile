@@ -21,8 +21,10 @@ setup: $(INSTALLED_TEST) ## create .venv and install, with the test dependencies
 demo: $(INSTALLED) ## train, average, translate and evaluate on the built-in corpus
 	$(BIN)/mtkit demo $(DEMO_FLAGS)
 
+# One more worker than cores, because some tests wait for the programs that they start.
+test: WORKERS = $(shell $(BIN)/python -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
 test: $(INSTALLED_TEST) ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
 torture: $(INSTALLED_TEST) ## kill training 60 times, damage its checkpoints, make 5,000 malformed calls
 	$(BIN)/python -m tests.torture $(TORTURE_FLAGS)

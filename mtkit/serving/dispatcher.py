@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-_WAIT_S = 0.003
-"""Time that an idle worker waits for more texts, so that concurrent requests share a batch."""
+_WAIT_S, _MAX_WAIT_S = 0.003, 0.05
+"""Time that an idle worker waits for the next text, so that concurrent requests share a batch; and
+for all of them."""
 _BATCH_S = 0.5
 """Longest time that a batch should take, since new requests wait for its end."""
 _MIN_BATCH_TOKENS = 256
@@ -52,6 +53,8 @@ class Dispatcher:
         self.slots = [_Slot(index) for index in range(n_processes)]
         self.counts: Counter[str] = Counter()
         """Batches, texts and tokens that were translated, failed batches, and restarts."""
+        self._n_last_tokens = 0
+        """Tokens of the latest batch."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> "Sequence[ModelDescription]":
@@ -127,11 +130,11 @@ class Dispatcher:
         if not await slot.wait_for(queue):
             self._lose(slot)
             return False
-        if queue.n_tokens < self._batch_tokens():
-            await asyncio.sleep(_WAIT_S)
+        await self._wait_for_more()
         units = queue.take(self._batch_tokens())
         if not units:
             return True
+        self._n_last_tokens = sum(unit.n_tokens for unit in units)
         worker, seconds = slot.worker, 0.0
         assert worker is not None
 
@@ -161,6 +164,21 @@ class Dispatcher:
         finally:
             queue.finish(units, seconds)
         return True
+
+    async def _wait_for_more(self) -> None:
+        """Wait as long as texts arrive, or fewer have arrived than the last batch had.
+
+        The clients of a batch answer its end with their next texts, within some milliseconds. A
+        batch that does not wait for them is small, and they wait for its end.
+        """
+        deadline, n_before = time.monotonic() + _MAX_WAIT_S, -1
+        while time.monotonic() < deadline:
+            n_tokens = self.queue.n_tokens
+            is_complete = n_tokens <= n_before and n_tokens >= self._n_last_tokens
+            if is_complete or n_tokens >= self._batch_tokens():
+                break
+            n_before = n_tokens
+            await asyncio.sleep(_WAIT_S)
 
     def _batch_tokens(self) -> int:
         """Return the size of a batch that takes a short time at the usual speed."""
