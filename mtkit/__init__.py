@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mtkit.corpus.train_tokenizer import train_tokenizer as train_tokenizer
     from mtkit.demo.run import run_demo as run_demo
     from mtkit.documents.data.segment_objects import translate_segments as translate_segments
+    from mtkit.documents.translate_document import DocumentSettings as DocumentSettings
     from mtkit.documents.translate_document import translate_document as translate_document
     from mtkit.errors import MtkitError as MtkitError
     from mtkit.evaluation.metrics import compare as compare
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mtkit.translation.translator import Translator as Translator
 
 _HOMES = {
+    "DocumentSettings": "mtkit.documents.translate_document",
     "MtkitError": "mtkit.errors",
     "Recipe": "mtkit.config.recipe",
     "Tracker": "mtkit.training.reporting.tracker",
@@ -76,6 +78,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "average",
     "Translator",
     "translate_document",
+    "DocumentSettings",
     "translate_segments",
     "evaluate",
     "compare",

@@ -1,6 +1,7 @@
 """Translate a document: read it, translate its segments, patch the original, write it whole."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mtkit.documents.protect import Protector
@@ -19,6 +20,27 @@ from mtkit.io.change_guard import changed_while_read, file_stamp
 from mtkit.io.compression import SUFFIXES
 
 
+@dataclass(frozen=True)
+class DocumentSettings:
+    """What is translated in a document, and what is copied."""
+
+    masks: Sequence[str] = ()
+    """Symbols that the model is known to copy, such as `<ph1>`, to take the place of placeholders;
+    by default, the model sees the placeholders themselves."""
+    protect: Sequence[str] = ()
+    """Regular expressions of further text that must be copied, see `Protector`."""
+    fields: Sequence[str] = ()
+    """Keys or columns to translate, in a format that has them: names, paths such as `menu.*.title`,
+    or numbers of columns; by default, all keys."""
+    allow_unchanged: bool = True
+    """Whether a document is written in which nothing changes."""
+    is_final: bool = False
+    """Whether translations are marked as finished instead of as drafts to be reviewed, in xliff and
+    po."""
+    with_fuzzy: bool = False
+    """Whether translations that are marked as fuzzy are replaced, in po."""
+
+
 def translate_document(
     path: Path | str,
     translate: TranslateFunction,
@@ -27,12 +49,7 @@ def translate_document(
     format: str | None = None,
     src_lang: str = "",
     tgt_lang: str = "",
-    masks: Sequence[str] = (),
-    protect: Sequence[str] = (),
-    fields: Sequence[str] = (),
-    allow_unchanged: bool = True,
-    is_final: bool = False,
-    with_fuzzy: bool = False,
+    settings: DocumentSettings = DocumentSettings(),
     translate_constrained: ConstrainedFunction | None = None,
 ) -> DocumentReport:
     """Translate a document. All but its text stays as it is, byte for byte.
@@ -47,15 +64,7 @@ def translate_document(
             file or its content decides.
         src_lang: Language code of the document.
         tgt_lang: Language code of the translation.
-        masks: Symbols that the model is known to copy, such as `<ph1>`, to take the place of
-            placeholders; by default, the model sees the placeholders themselves.
-        protect: Regular expressions of further text that must be copied, see `Protector`.
-        fields: Keys or columns to translate, in a format that has them: names, paths such as
-            `menu.*.title`, or numbers of columns; by default, all keys.
-        allow_unchanged: Whether a document is written in which nothing changes.
-        is_final: Whether translations are marked as finished instead of as drafts to be reviewed,
-            in xliff and po.
-        with_fuzzy: Whether translations that are marked as fuzzy are replaced, in po.
+        settings: What is translated and what is copied.
         translate_constrained: Translates a list of texts, each with words that its translation has
             to contain; used for texts whose translation lost a placeholder. None skips this.
     Returns:
@@ -70,21 +79,33 @@ def translate_document(
     path, output = Path(path), Path(output)
     _refuse_same_file(path, output)
     _refuse_compression(path, output)
-    settings = Settings(src_lang, tgt_lang, tuple(masks), Protector(protect), translate_constrained)
+    protector = Protector(settings.protect)
     stamp = file_stamp(path)
-    options = ReadOptions(src_lang, tgt_lang, tuple(fields), str(path), is_final, with_fuzzy)
+    options = ReadOptions(
+        src_lang,
+        tgt_lang,
+        tuple(settings.fields),
+        str(path),
+        settings.is_final,
+        settings.with_fuzzy,
+    )
     name, document = read_document(path, format, options)
     if not document.segments and TRANSLATED_ALREADY not in document.remarks:
         raise MtkitError(
             f"`{path}`: has no text to translate, read as {name}", "check the file, or its format"
         )
-    outcomes = translate_segments(document, document.segments, translate, settings)
+    outcomes = translate_segments(
+        document,
+        document.segments,
+        translate,
+        Settings(src_lang, tgt_lang, tuple(settings.masks), protector, translate_constrained),
+    )
     changed = [
         Translated(outcome.segment, outcome.pieces)
         for outcome in outcomes
         if outcome.pieces is not None
     ]
-    if outcomes and not changed and not allow_unchanged:
+    if outcomes and not changed and not settings.allow_unchanged:
         raise MtkitError(
             f"`{path}`: the translations of its {len(outcomes):,} segments are their sources",
             "check the language of the document and of the model; --allow-unchanged writes it",

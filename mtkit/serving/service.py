@@ -244,11 +244,11 @@ class TranslationService:
             return results
 
         def translate_document(translate: Callable[[list[str]], list[Any]]) -> "DocumentReport":
-            from mtkit.documents.translate_document import translate_document
+            from mtkit.documents.translate_document import DocumentSettings, translate_document
 
-            masks = () if route is None else self._masks(route)
+            settings = DocumentSettings(() if route is None else self._masks(route))
             return translate_document(
-                path, translate, output, src_lang=src or "", tgt_lang=tgt, masks=masks
+                path, translate, output, src_lang=src or "", tgt_lang=tgt, settings=settings
             )
 
         self.n_files += 1

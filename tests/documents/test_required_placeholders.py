@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtkit.documents.translate_document import translate_document
+from mtkit.documents.translate_document import DocumentSettings, translate_document
 from mtkit.documents.translate_segments import PIECES_ALONE, REQUIRED
 
 PAGE = "<p>Hello {name}.</p><p>Bye {n} of %s!</p><p>Plain text</p>"
@@ -10,11 +10,15 @@ PAGE = "<p>Hello {name}.</p><p>Bye {n} of %s!</p><p>Plain text</p>"
 
 @pytest.fixture
 def run(tmp_path):
-    def run(translate, constrained, **options):
+    def run(translate, constrained, masks=()):
         path, output = tmp_path / "page.html", tmp_path / "out.html"
         path.write_text(PAGE, encoding="utf-8")
         report = translate_document(
-            path, translate, output, translate_constrained=constrained, **options
+            path,
+            translate,
+            output,
+            settings=DocumentSettings(masks),
+            translate_constrained=constrained,
         )
         return output.read_text(encoding="utf-8"), dict(report.fallbacks)
 

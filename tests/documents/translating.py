@@ -1,9 +1,10 @@
 """Translate functions for the tests of documents."""
 
 import re
+from dataclasses import fields
 from typing import NamedTuple
 
-from mtkit.documents.translate_document import translate_document
+from mtkit.documents.translate_document import DocumentSettings, translate_document
 from mtkit.errors import MtkitError
 
 
@@ -45,7 +46,9 @@ def reversed_words(texts):
 
 
 def translated(tmp_path, name, data, translate, **options):
-    """Translate a document, and return its bytes and the report."""
+    """Translate a document, and return its bytes and the report; options may be settings."""
+    names = [one.name for one in fields(DocumentSettings) if one.name in options]
+    options["settings"] = DocumentSettings(**{name: options.pop(name) for name in names})
     path, output = tmp_path / name, tmp_path / f"out-{name}"
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
     report = translate_document(path, translate, output, **options)

@@ -77,7 +77,7 @@ def _translate_document(
     if name in ("csv", "tsv", "jsonl"):
         other = f" and translated as a document, because it is given {options.given()}"
     logger.info("`%s` is read as %s%s", files.input_path, name, other)
-    from mtkit.documents.translate_document import translate_document
+    from mtkit.documents.translate_document import DocumentSettings, translate_document
     from mtkit.io.atomic import atomic_write
     from mtkit.translation.jobs.device_layout import choose_layout
 
@@ -93,13 +93,15 @@ def _translate_document(
         format=name,
         src_lang=translator.config.src_lang,
         tgt_lang=translator.config.tgt_lang,
-        masks=masks,
-        protect=options.protect or (),
-        fields=selected,
-        allow_unchanged=options.allow_unchanged,
+        settings=DocumentSettings(
+            masks,
+            options.protect or (),
+            selected,
+            options.allow_unchanged,
+            options.is_final,
+            options.with_fuzzy,
+        ),
         translate_constrained=translate_constrained,
-        is_final=options.is_final,
-        with_fuzzy=options.with_fuzzy,
     )
     if options.report_path is not None:
         with atomic_write(options.report_path) as stream:
