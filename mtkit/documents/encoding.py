@@ -1,4 +1,4 @@
-"""Bytes of a document to text and back, so that what is not edited keeps every byte."""
+"""Bytes of a document to text and back, so that unedited parts keep every byte."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ _WEB_NAMES = {
     "utf-16": "utf-8",
     "charset": "utf-8",  # in a template of a gettext catalog
 }
-"""Encodings that the WHATWG Encoding Standard replaces by larger ones, or by what is meant."""
+"""Encodings that the WHATWG Encoding Standard replaces by larger ones, or by the intended ones."""
 
 
 class Encoding(NamedTuple):

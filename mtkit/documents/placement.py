@@ -38,7 +38,7 @@ def words_of(text: str, *, by_character: bool = False) -> list[CharSpan]:
 
 @dataclass
 class _Element:
-    """A pair of tags with what is between them; or an empty tag."""
+    """A pair of tags and its content; or an empty tag."""
 
     first: int
     """Index of its first code."""

@@ -22,7 +22,7 @@ from mtkit.io.compression import SUFFIXES
 
 @dataclass(frozen=True)
 class DocumentSettings:
-    """What is translated in a document, and what is copied."""
+    """Choice of the text to translate in a document, and of the text to copy."""
 
     masks: Sequence[str] = ()
     """Symbols that the model is known to copy, such as `<ph1>`, to take the place of placeholders;
@@ -64,7 +64,7 @@ def translate_document(
             file or its content decides.
         src_lang: Language code of the document.
         tgt_lang: Language code of the translation.
-        settings: What is translated and what is copied.
+        settings: Choice of the text to translate and to copy.
         translate_constrained: Translates a list of texts, each with words that its translation has
             to contain; used for texts whose translation lost a placeholder. None skips this.
     Returns:

@@ -117,7 +117,7 @@ class ZipArchive:
         return content
 
     def _inflate(self, packed: memoryview, name: str) -> bytes:
-        """Decompress a member; what is counted are its bytes, not what its header says."""
+        """Decompress a member; its bytes are counted, not taken from the header."""
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         parts: list[bytes] = []
         n_bytes = 0

@@ -84,7 +84,7 @@ class WordFinder:
         return False
 
     def stems(self, word: str) -> list[str]:
-        """Return what is left of a word without particles, the longest first; none if it has none.
+        """Return a word without particles, the longest remainder first; none if it has no particle.
 
         A stem has at least one syllable. Which of them is the noun is not decided: `바나나` gives
         `바나`, too.

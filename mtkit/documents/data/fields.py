@@ -1,4 +1,4 @@
-"""Selection of keys, and what is unusual about them."""
+"""Selection of keys, and remarks on unusual ones."""
 
 from collections.abc import Sequence
 

@@ -19,7 +19,7 @@ _END_OF_HEADING = re.compile(r"(?:(?<=\s)|^)(?=#+\s*$)")
 
 
 def escape_light(text: str) -> str:
-    """Escape what is nearly always markup."""
+    """Escape characters that are nearly always markup."""
     text = _LIGHT.sub(lambda match: "".join(f"\\{char}" for char in match.group()), text)
     return _REFERENCE.sub("&amp;", text)
 

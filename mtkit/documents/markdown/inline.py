@@ -199,7 +199,7 @@ def _without_overlaps(constructs: list[Construct]) -> list[Construct]:
 
 
 def _with_kept_elements(content: str, constructs: list[Construct]) -> list[Construct]:
-    """Copy HTML elements such as `<code>` with what is in them."""
+    """Copy HTML elements such as `<code>` with their content."""
     kept: list[Construct] = []
     index = 0
     while index < len(constructs):

@@ -76,10 +76,10 @@ class RunCollector:
         """Add a code, or something that is copied and whose text the model sees.
 
         Args:
-            kind: What it is, see `CodeInfo`.
+            kind: See `CodeInfo`.
             begin: First character in the document.
             end: Character after the last one.
-            text: Text of what is copied.
+            text: Text to be copied.
             run: The run of an inline element.
         """
         self.items.append(_Item(kind, begin, end, text, run))

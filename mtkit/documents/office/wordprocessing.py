@@ -23,7 +23,7 @@ BOUND, FIELDS_KEPT, RUBY = (
     "fields kept",
     "texts with ruby annotations kept",
 )
-"""Remarks on what is not translated."""
+"""Remarks on text that is not translated."""
 _TRANSLATED_FIELDS = frozenset("HYPERLINK REF TOC FORMTEXT".split())
 """Fields whose result is text of the document: links, cross-references, tables of contents."""
 _CONTROLS = frozenset(("w:dropDownList", "w:comboBox", "w:date"))
