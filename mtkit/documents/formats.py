@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import convert_os_errors
+from mtkit.io.zip_archive import ZipArchive, is_zip
 
 if TYPE_CHECKING:
     from mtkit.documents.segment import Document, ReadOptions
-    from mtkit.io.zip_archive import ZipArchive
 
 
 class Format(NamedTuple):
@@ -30,7 +31,7 @@ class Format(NamedTuple):
 class PackageFormat(NamedTuple):
     """A format of documents, which are ZIP archives with XML in them."""
 
-    unpack: Callable[["ZipArchive", "ReadOptions"], "Document"]
+    unpack: Callable[[ZipArchive, "ReadOptions"], "Document"]
     suffixes: tuple[str, ...]
     main_types: tuple[str, ...]
     """Beginnings of the media type of a document in this format, without `application/`."""
@@ -125,31 +126,31 @@ def _parse_text(text: str, options: "ReadOptions") -> "Document":
     return TextDocument.parse(text)
 
 
-def _unpack_docx(archive: "ZipArchive", options: "ReadOptions") -> "Document":
+def _unpack_docx(archive: ZipArchive, options: "ReadOptions") -> "Document":
     from mtkit.documents.office.open_xml import unpack_word
 
     return unpack_word(archive, options)
 
 
-def _unpack_pptx(archive: "ZipArchive", options: "ReadOptions") -> "Document":
+def _unpack_pptx(archive: ZipArchive, options: "ReadOptions") -> "Document":
     from mtkit.documents.office.open_xml import unpack_slides
 
     return unpack_slides(archive, options)
 
 
-def _unpack_xlsx(archive: "ZipArchive", options: "ReadOptions") -> "Document":
+def _unpack_xlsx(archive: ZipArchive, options: "ReadOptions") -> "Document":
     from mtkit.documents.office.open_xml import unpack_sheets
 
     return unpack_sheets(archive, options)
 
 
-def _unpack_open_document(archive: "ZipArchive", options: "ReadOptions") -> "Document":
+def _unpack_open_document(archive: ZipArchive, options: "ReadOptions") -> "Document":
     from mtkit.documents.office.open_document import unpack
 
     return unpack(archive, options)
 
 
-def _unpack_epub(archive: "ZipArchive", options: "ReadOptions") -> "Document":
+def _unpack_epub(archive: ZipArchive, options: "ReadOptions") -> "Document":
     from mtkit.documents.office.epub import unpack
 
     return unpack(archive, options)
@@ -273,6 +274,33 @@ def format_by_start(start: str) -> str | None:
         if isinstance(one, Format) and name != "text" and one.start.match(start):
             return name
     return None
+
+
+def detect_format(path: Path) -> str | None:
+    """Return the format of a file by its name, or else by its content; None if it is no document.
+
+    Raises:
+        MtkitError: The file cannot be read, or is a ZIP archive, but damaged or not a document.
+    """
+    name = format_by_name(path)
+    if name is not None or not _is_file(path):
+        return name
+    with convert_os_errors(path), path.open("rb") as stream:
+        start = stream.read(_START_CHARS)
+    if is_zip(start):
+        # The readers of packages are imported for packages alone: every translation asks this.
+        from mtkit.documents.encoding import read_bytes
+        from mtkit.documents.office.package import media_type
+
+        return format_by_type(path, media_type(ZipArchive(read_bytes(path), str(path))))
+    return format_by_start(start.decode(errors="replace"))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long, for example because it is a text
+        return False
 
 
 def format_by_type(path: Path, media_type: str) -> str:

@@ -16,12 +16,8 @@ from mtkit.documents.formats import (
 from mtkit.documents.office.package import media_type
 from mtkit.documents.segment import Document, ReadOptions
 from mtkit.errors import MtkitError
-from mtkit.io.atomic import convert_os_errors
 from mtkit.io.file_type import refuse_document
 from mtkit.io.zip_archive import ZipArchive, is_zip
-
-_START_BYTES = 4_096
-"""Bytes by which a format is recognized."""
 
 
 def read_document(path: Path, name: str | None, options: ReadOptions) -> tuple[str, Document]:
@@ -49,29 +45,6 @@ def read_document(path: Path, name: str | None, options: ReadOptions) -> tuple[s
             f"`{path}`: {name} has no fields to select", "leave out the fields, or name the format"
         )
     return name, document
-
-
-def detect_format(path: Path) -> str | None:
-    """Return the format of a file by its name, or else by its content; None if it is no document.
-
-    Raises:
-        MtkitError: The file cannot be read, or is a ZIP archive, but damaged or not a document.
-    """
-    name = format_by_name(path)
-    if name is not None or not _is_file(path):
-        return name
-    with convert_os_errors(path), path.open("rb") as stream:
-        start = stream.read(_START_BYTES)
-    if is_zip(start):
-        return format_by_type(path, media_type(ZipArchive(read_bytes(path), str(path))))
-    return format_by_start(start.decode(errors="replace"))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # the name is too long, for example because it is a text
-        return False
 
 
 def _parsed(

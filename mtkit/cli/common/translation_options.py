@@ -89,8 +89,7 @@ class FormatOptions:
         Raises:
             MtkitError: The file is a ZIP archive, but not a document.
         """
-        from mtkit.documents.formats import FORMATS
-        from mtkit.documents.read_document import detect_format
+        from mtkit.documents.formats import FORMATS, detect_format
 
         name = detect_format(path) if self.input_format == "auto" else self.input_format
         if name in _TABLES:
