@@ -1,6 +1,7 @@
 """Throughput, latency and memory of `mtkit serve`, compared with a loop without batches.
 
     python benchmarks/serve.py --model MODEL --src test.ko --rounds 3
+    python benchmarks/serve.py --model MODEL --src test.ko --url http://127.0.0.1:5050
     python benchmarks/serve.py --model MODEL --src test.ko --soak 10000
 
 In the first form, clients send one sentence at a time, each waiting for its answer. In alternating
@@ -14,7 +15,10 @@ unbatched   a server with the same interface and the same model that translates 
 The script prints requests per second, the median and the 95th percentile of the latency, and CPU
 seconds per 1,000 requests of all processes, which other programs on the machine hardly change.
 
-In the second form, it prints the memory of server and worker after 1,000 requests and at the end,
+In the second form, servers that run already take the place of `unbatched`: any that have the
+interface of LibreTranslate. Their CPU time is not known.
+
+In the third form, it prints the memory of server and worker after 1,000 requests and at the end,
 and fails if that has grown by more than 5 %.
 """
 
@@ -29,7 +33,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import cycle, islice
 from pathlib import Path
@@ -131,47 +135,85 @@ def memory_mb(pid: int) -> list[float]:
     return [sizes[0], max(sizes[1:], default=0.0)]
 
 
-def serve_command(model: Path) -> list[str]:
+def serve_command(model: Path, beam_size: int | None = None) -> list[str]:
     """Return the command of the server."""
-    return [sys.executable, "-m", "mtkit", "serve", "--port", "0", "-m", str(model)]
+    more = [] if beam_size is None else ["--beam-size", str(beam_size)]
+    return [sys.executable, "-m", "mtkit", "serve", "--port", "0", "-m", str(model), *more]
 
 
-def compare(models: list[Path], texts: list[str], n_clients: int, n_rounds: int) -> None:
-    """Print the figures of both servers."""
-    unbatched = [sys.executable, __file__, "--yardstick", str(models[-1])]
-    with running(serve_command(models[0])) as one, running(unbatched) as two:
-        servers = {"served": one, "unbatched": two}
-        ratios = []
-        for number in range(n_rounds + 1):
-            seconds = {}
-            for name, (url, process) in servers.items():
-                cpu, begin = cpu_seconds(process.pid), time.perf_counter()
-                latencies = asyncio.run(send(url, texts, n_clients, languages(url)))
-                seconds[name] = time.perf_counter() - begin
-                cpu = (cpu_seconds(process.pid) - cpu) * 1000 / len(texts)
-                p50, p95 = statistics.quantiles(latencies, n=20)[9::9]
-                if number:  # the first round is a warm-up
-                    rate = len(texts) / seconds[name]
-                    print(
-                        f"{name:10} {rate:7.1f} requests/s, p50 {1000 * p50:6.0f} ms, "
-                        f"p95 {1000 * p95:6.0f} ms, {cpu:6.1f} CPU s per 1,000 requests",
-                        flush=True,
-                    )
-            if number:
-                ratios.append(seconds["unbatched"] / seconds["served"])
-    print(f"served / unbatched: {statistics.median(ratios):.2f} times the requests per second")
+def compare(
+    command: list[str], others: list[str] | Path, texts: list[str], n_clients: int, n_rounds: int
+) -> None:
+    """Print the figures of a server and of others.
+
+    Args:
+        command: The server.
+        others: Addresses of servers that run already, or a model for one without batches.
+        texts: The requests of a round.
+        n_clients: Number of clients.
+        n_rounds: Number of rounds, each with all servers in turn.
+    """
+    with ExitStack() as stack:
+        url, process = stack.enter_context(running(command))
+        servers: dict[str, tuple[str, int | None]] = {"served": (url, process.pid)}
+        if isinstance(others, Path):
+            unbatched = [sys.executable, __file__, "--yardstick", str(others)]
+            other, process = stack.enter_context(running(unbatched))
+            servers["unbatched"] = (other, process.pid)
+        else:
+            servers |= {other: (other, None) for other in others}
+        form = languages(url)
+        for one, _ in servers.values():
+            asyncio.run(send(one, texts[: 2 * n_clients], n_clients, form))  # warm-up
+        seconds: dict[str, list[float]] = {name: [] for name in servers}
+        for _ in range(n_rounds):
+            for name, (one, pid) in servers.items():
+                seconds[name].append(measure(name, (one, pid), texts, n_clients, form))
+    for name in list(servers)[1:]:
+        ratios = [a / b for a, b in zip(seconds[name], seconds["served"], strict=True)]
+        print(f"served / {name}: {statistics.median(ratios):.2f} times the requests per second")
+
+
+def measure(
+    name: str,
+    server: tuple[str, int | None],
+    texts: list[str],
+    n_clients: int,
+    form: dict[str, str],
+) -> float:
+    """Print the figures of a server in one round, and return the seconds.
+
+    Args:
+        name: Name of the server.
+        server: Its address, and its process if that is known.
+        texts: The requests.
+        n_clients: Number of clients.
+        form: Languages of the requests.
+    """
+    url, pid = server
+    before, begin = cpu_seconds(pid) if pid else 0.0, time.perf_counter()
+    latencies = asyncio.run(send(url, texts, n_clients, form))
+    seconds = time.perf_counter() - begin
+    p50, p95 = statistics.quantiles(latencies, n=20)[9::9]
+    figures = [
+        f"{name:10} {len(texts) / seconds:7.1f} requests/s",
+        f"p50 {1000 * p50:6.0f} ms",
+        f"p95 {1000 * p95:6.0f} ms",
+    ]
+    if pid:
+        cpu = (cpu_seconds(pid) - before) * 1000 / len(texts)
+        figures.append(f"{cpu:6.1f} CPU s per 1,000 requests")
+    print(", ".join(figures), flush=True)
+    return seconds
 
 
 def languages(url: str) -> dict[str, str]:
-    """Return the first pair of languages of a server; the yardstick needs none."""
+    """Return the first pair of languages of a server."""
     import httpx
 
-    answer = httpx.get(f"{url}/languages")
-    if answer.status_code != 200:
-        return {}
     return next(
         {"source": one["code"], "target": target}
-        for one in answer.json()
+        for one in httpx.get(f"{url}/languages").json()
         for target in one["targets"]
         if target != one["code"]
     )
@@ -197,11 +239,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure `mtkit serve`.")
     parser.add_argument("--model", type=Path, required="--yardstick" not in sys.argv)
     parser.add_argument("--unbatched", type=Path, help="model of the loop without batches")
+    parser.add_argument("--url", action="append", help="server to compare with; may be repeated")
+    parser.add_argument("--beam-size", type=int, help="beam size of mtkit serve")
     parser.add_argument("--src", type=Path, help="sentences to translate")
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--requests", type=int, default=320, help="requests of each round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--soak", type=int, metavar="N", help="requests of the second form")
+    parser.add_argument("--soak", type=int, metavar="N", help="requests of the third form")
     parser.add_argument("--yardstick", type=Path, metavar="MODEL", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.yardstick:
@@ -212,8 +256,9 @@ def main() -> None:
         soak(args.model, lines, args.clients, args.soak)
     else:
         texts = list(islice(cycle(lines), args.requests))
-        models = [args.model, args.unbatched or args.model]
-        compare(models, texts, args.clients, args.rounds)
+        command = serve_command(args.model, args.beam_size)
+        others = args.url or args.unbatched or args.model
+        compare(command, others, texts, args.clients, args.rounds)
 
 
 if __name__ == "__main__":
