@@ -23,6 +23,8 @@ demo: $(INSTALLED) ## train, average, translate and evaluate on the built-in cor
 
 # One more worker than cores, because some tests wait for the programs that they start.
 test: WORKERS = $(shell $(BIN)/python -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
+# Otherwise each worker, and each program that a test starts, compiles every module again.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(INSTALLED_TEST) ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_FLAGS)
 
