@@ -3,17 +3,18 @@
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mtkit.config.data import CorpusSource, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean.chunk_cleaner import ChunkCleaner, CleanedChunk, DroppedPair
 from mtkit.corpus.clean.dedup_spill import DedupSpill
 from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
+from mtkit.corpus.clean.match_keys import DuplicateRule
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
 from mtkit.corpus.read.change_guard import FileSnapshot
 from mtkit.corpus.read.pairs import read_pair_chunks
@@ -80,7 +81,6 @@ def clean_corpus(
     Recipe.require(recipe)
     require_workers(n_workers)
     out = _to_paths(out)
-    n_read, dropped = 0, DropCounts()
     with ExitStack() as stack:
         langs = (recipe.data.src_lang, recipe.data.tgt_lang)
         write = stack.enter_context(open_pair_writer(out, langs)) if out is not None else _discard
@@ -88,25 +88,57 @@ def clean_corpus(
         if dropped_path is not None:
             stream = stack.enter_context(open_output(Path(dropped_path)))
             write_dropped = partial(_write_dropped, stream, recipe.data.train)
-        spill = None
-        if recipe.clean.duplicates != "keep":
-            temp_dir = stack.enter_context(tempfile.TemporaryDirectory(prefix="mtkit-clean-"))
-            spill = DedupSpill(Path(temp_dir))
-        with spill or nullcontext():
-            for chunk in _cleaned_chunks(recipe, n_workers, keep_dropped=dropped_path is not None):
-                n_read += chunk.n_read
-                dropped.merge(chunk.dropped)
-                write_dropped(chunk.dropped_pairs)
-                if spill is None:
-                    write(chunk.pairs())
-                else:
-                    spill.add(chunk)
-        for kept, duplicates in () if spill is None else spill.split_duplicates():
+        pairs = CleanPairs(
+            cleaned_chunks(recipe, n_workers, keep_dropped=dropped_path is not None),
+            recipe.clean.duplicates,
+        )
+        for kept, dropped_pairs in pairs:
             write(kept)
-            write_dropped(duplicates)
-            for pair in duplicates:
-                dropped.add(pair.reason, pair.line, pair.src, pair.tgt)
-    return CleanReport(n_read, n_read - dropped.counts.total(), dropped)
+            write_dropped(dropped_pairs)
+    return pairs.report()
+
+
+class CleanPairs:
+    """Iterates over the pairs of cleaned chunks without duplicates, and counts what is dropped.
+
+    Memory does not grow with the corpus: if duplicates are dropped, all pairs are first written to
+    a temporary directory (`TMPDIR`).
+
+    Args:
+        chunks: Chunks as `ChunkCleaner` returns them, in order.
+        duplicates: Which pairs are duplicates, of which the first is kept.
+    """
+
+    def __init__(self, chunks: Iterable[CleanedChunk], duplicates: DuplicateRule) -> None:
+        self._chunks, self._duplicates = chunks, duplicates
+        self._n_read, self._dropped = 0, DropCounts()
+
+    def __iter__(self) -> Iterator[tuple[Iterable[tuple[str, str]], list[DroppedPair]]]:
+        """Yield batches of pairs, and dropped pairs as far as the chunks hold them."""
+        if self._duplicates == "keep":
+            for chunk in self._counted():
+                yield chunk.pairs(), chunk.dropped_pairs
+            return
+        with tempfile.TemporaryDirectory(prefix="mtkit-clean-") as temp_dir:
+            with DedupSpill(Path(temp_dir)) as spill:
+                for chunk in self._counted():
+                    spill.add(chunk)
+                    yield (), chunk.dropped_pairs
+            for kept, duplicates in spill.split_duplicates():
+                for pair in duplicates:
+                    self._dropped.add(pair.reason, pair.line, pair.src, pair.tgt)
+                yield kept, duplicates
+
+    def report(self) -> CleanReport:
+        """Return the counts, once all pairs have been read."""
+        n_dropped = self._dropped.counts.total()
+        return CleanReport(self._n_read, self._n_read - n_dropped, self._dropped)
+
+    def _counted(self) -> Iterator[CleanedChunk]:
+        for chunk in self._chunks:
+            self._n_read += chunk.n_read
+            self._dropped.merge(chunk.dropped)
+            yield chunk
 
 
 def _to_paths(out: PairsPath | str | None) -> PairsPath | None:
@@ -126,10 +158,16 @@ def _to_paths(out: PairsPath | str | None) -> PairsPath | None:
     return Path(out[0]), Path(out[1])
 
 
-def _cleaned_chunks(
-    recipe: Recipe, n_workers: int | None, *, keep_dropped: bool
+def cleaned_chunks(
+    recipe: Recipe, n_workers: int | None, *, keep_dropped: bool = False
 ) -> Iterator[CleanedChunk]:
-    """Clean all chunks in order, except for duplicates."""
+    """Clean the training corpora of a recipe in chunks, in order, except for duplicates.
+
+    Args:
+        recipe: See `clean_corpus`.
+        n_workers: See `clean_corpus`.
+        keep_dropped: Whether the chunks hold the dropped pairs.
+    """
     sources = recipe.data.train
     snapshot = FileSnapshot(sources)
     cleaner = PairCleaner.for_recipe(recipe)
@@ -140,12 +178,26 @@ def _cleaned_chunks(
         for corpus, source in enumerate(sources)
         for first_line, pairs in read_pair_chunks(source, recipe.data, CHUNK_SIZE)
     )
+    yield from clean_chunks(chunks, args, n_workers)
+    snapshot.check()
+
+
+def clean_chunks(
+    chunks: Iterator[PairChunk], args: tuple[Any, ...], n_workers: int | None, unit: str = "pairs"
+) -> Iterator[CleanedChunk]:
+    """Clean chunks in several processes, and show the progress.
+
+    Args:
+        chunks: The chunks.
+        args: Arguments of `ChunkCleaner`.
+        n_workers: See `clean_corpus`.
+        unit: Name of what is counted.
+    """
     chunks, n_workers = choose_n_workers(chunks, n_workers, MAX_CHUNKS_IN_PROCESS)
-    with progress("Cleaning", None, "pairs") as bar:
+    with progress("Cleaning", None, unit) as bar:
         for cleaned in ordered_map(ChunkCleaner, args, chunks, n_workers):
             yield cleaned
             bar.advance(cleaned.n_read)
-    snapshot.check()
 
 
 def _write_dropped(

@@ -107,15 +107,21 @@ violates.
 _SHOWN_CHARS = 150
 
 
-def dropped_lines(dropped: DropCounts, n_samples: int = 0, n_read: int = 0) -> Iterator[str]:
+def dropped_lines(
+    dropped: DropCounts,
+    n_samples: int = 0,
+    n_read: int = 0,
+    reasons: Mapping[str, str] = REASONS,
+) -> Iterator[str]:
     """Format what was dropped and fixed, line by line.
 
     Args:
         dropped: The counts.
         n_samples: Number of pairs to show per rule.
         n_read: Number of all pairs, for percentages; 0 omits them.
+        reasons: All rules in order, with their explanations.
     """
-    for reason, explanation in REASONS.items():
+    for reason, explanation in reasons.items():
         if count := dropped.counts[reason]:
             yield f"  {_format_count(count, n_read)} dropped by rule {reason}: {explanation}"
             for line, src, tgt in dropped.samples.get(reason, [])[:n_samples]:

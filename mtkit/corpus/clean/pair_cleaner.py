@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 from mtkit.config.clean import CleanConfig
@@ -59,15 +60,9 @@ class PairCleaner:
         """
         held_out = None
         if recipe.clean.test_overlap != "off":
-            # Fixed in the same way as training pairs, or they would not match.
-            fix = TextFixer(recipe.clean).fix
-            sources = (*recipe.data.validation, *recipe.data.test)
-            pairs = (
-                (fix(src)[0], fix(tgt)[0])
-                for source in sources
-                for src, tgt in read_pairs(source, recipe.data)
-            )
-            held_out = HeldOutKeys(pairs, recipe.clean.test_overlap) if sources else None
+            has_sets = recipe.data.validation or recipe.data.test
+            pairs = held_out_pairs(recipe)
+            held_out = HeldOutKeys(pairs, recipe.clean.test_overlap) if has_sets else None
         return cls(recipe.clean, recipe.data.src_lang, recipe.data.tgt_lang, held_out)
 
     def for_source(self, source: CorpusSource) -> "PairCleaner":
@@ -117,3 +112,17 @@ class PairCleaner:
         if self._held_out is not None and self._held_out.contains(src, tgt):
             return "test_overlap"
         return None
+
+
+def held_out_pairs(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    """Read the validation and test sets of a recipe, with their texts fixed.
+
+    They are fixed in the same way as training pairs, or they would not match.
+
+    Raises:
+        MtkitError: A set cannot be read.
+    """
+    fix = TextFixer(recipe.clean).fix
+    for source in (*recipe.data.validation, *recipe.data.test):
+        for src, tgt in read_pairs(source, recipe.data):
+            yield fix(src)[0], fix(tgt)[0]
