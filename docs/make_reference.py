@@ -28,6 +28,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "shortlist",
+    "backtranslate",
     "vocab prune",
     "vocab extend",
     "import huggingface",

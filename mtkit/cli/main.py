@@ -30,6 +30,7 @@ SUMMARIES = {
     "compare": "Compare systems: scores, significance, faults, differences.",
     "score": "Compute the probability that a model assigns to given translations.",
     "shortlist": "Build a lexical shortlist, which makes translation faster.",
+    "backtranslate": "Make training pairs of monolingual text by back-translation.",
     "vocab": "Change the vocabulary of a model: prune it to a corpus, or extend it.",
     "import": "Import models of other programs.",
     "export": "Export models for other programs.",

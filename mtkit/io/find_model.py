@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mtkit.errors import MtkitError
 from mtkit.io.paths import is_recipe_name
@@ -58,13 +58,31 @@ def tags_of_model(path: Path) -> tuple[list[str], list[str]]:
 
     A path that is not a readable model has none.
     """
+    config = _config_of_model(path)
+    try:
+        return list(config.get("tags") or ()), list(config.get("tgt_tags") or ())
+    except TypeError:
+        return [], []
+
+
+def languages_of_model(path: Path) -> tuple[str, str]:
+    """Return the codes of source and target language of a model, exported or not.
+
+    Those of a path that is not a readable model are empty.
+    """
+    config = _config_of_model(path)
+    return str(config.get("src_lang", "")), str(config.get("tgt_lang", ""))
+
+
+def _config_of_model(path: Path) -> dict[str, Any]:
+    """Read the configuration of a model; empty if it cannot be read."""
     exported = path / EXPORT_NAME
     try:
         tree = json.loads((exported if exported.is_file() else path / CONFIG_NAME).read_bytes())
         config = tree["model"] if exported.is_file() else tree
-        return list(config.get("tags") or ()), list(config.get("tgt_tags") or ())
-    except (OSError, ValueError, RecursionError, KeyError, AttributeError, TypeError):
-        return [], []
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def refuse_no_model(path: Path) -> None:
@@ -103,6 +121,22 @@ def refuse_no_model(path: Path) -> None:
             else "give a directory that `mtkit train` or `mtkit average` wrote"
         ),
     )
+
+
+def refuse_other_direction(model_dir: Path, src_lang: str, tgt_lang: str) -> None:
+    """Check that a model does not translate in the opposite direction.
+
+    A model of other or of several languages is accepted: it may use other codes.
+
+    Raises:
+        MtkitError: It translates from `tgt_lang` to `src_lang`.
+    """
+    if src_lang != tgt_lang and languages_of_model(model_dir) == (tgt_lang, src_lang):
+        raise MtkitError(
+            f"`{model_dir}`: translates from {tgt_lang} to {src_lang}, but here a model from "
+            f"{src_lang} to {tgt_lang} is needed",
+            "give the model of the other direction",
+        )
 
 
 def refuse_no_run(path: Path) -> None:

@@ -26,6 +26,7 @@ COMMANDS = [
     "train",
     "average",
     "shortlist",
+    "backtranslate",
     "vocab",
     "vocab prune",
     "vocab extend",

@@ -49,6 +49,11 @@ COMMANDS = {
         "--segment-scores {segment_scores_path}",
         ("segment_scores_path",),
     ),
+    "backtranslate": Command(
+        "backtranslate {texts} -m {model_dirs} --recipe {recipe_path} -o {out_dir} "
+        "--held-out {held_out} --forward-model {forward_dirs}",
+        ("out_dir",),
+    ),
     "shortlist": Command(
         "shortlist {paths} {paths} -m {model_dir} -o {output_path}", ("output_path",)
     ),

@@ -90,7 +90,7 @@ def translate_in_parts(
             pool.load()
             started_s = time.monotonic()
             with progress(
-                "Translating", n_lines.n, is_estimate=not n_lines.is_exact, reports_end=False
+                options.title, n_lines.n, is_estimate=not n_lines.is_exact, reports_end=False
             ) as bar:
                 worker.make_parts(bar, before)
             _join_if_complete(worker, started_s, n_before)

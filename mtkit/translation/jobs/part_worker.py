@@ -27,6 +27,8 @@ class PartsOptions(NamedTuple):
     """Number of lines of the input, if it was counted beforehand."""
     lines_per_part: int | None = None
     """None chooses by the size of the file."""
+    title: str = "Translating"
+    """Title of the progress bar."""
 
 
 class _ChunkOfPart(NamedTuple):

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,16 @@ from mtkit.translation.jobs.translation_spec import TranslationFiles
 from mtkit.translation.jobs.worker_pool import WorkerPool
 from tests.translation.jobs.functions import Upper
 
-_CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}
+_CHANGES = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"})
 
 
-def die_before_change(folder: str, n_changes: int) -> None:
+def die_before_change(folder: str, n_changes: int, changes: Set[str] = _CHANGES) -> None:
     left = n_changes
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         nonlocal left
-        is_change = event in _CHANGES or (
-            event == "open" and bool(args[2] & (os.O_WRONLY | os.O_RDWR))
+        is_change = event in changes and (
+            event != "open" or bool(args[2] & (os.O_WRONLY | os.O_RDWR))
         )
         if is_change and (str(args[0]).startswith(folder) or not str(args[0]).startswith("/")):
             left -= 1

@@ -1,0 +1,187 @@
+"""Back-translation (Sennrich et al. 2016): text in the target language, translated into the source
+language, as further training pairs with a genuine target side."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.clean.clean_corpus import CleanPairs, CleanReport
+from mtkit.errors import MtkitError
+from mtkit.io.logs import get_logger
+from mtkit.io.progress import format_duration, format_rate
+from mtkit.synthesis.corpus_dir import CorpusDir
+from mtkit.synthesis.line_selection import MonolingualText, held_out_lines
+from mtkit.synthesis.make_corpus import (
+    CorpusReport,
+    PairFilter,
+    SyntheticCorpus,
+    Teacher,
+    format_counts,
+    make_corpus,
+)
+from mtkit.synthesis.mixed_recipe import (
+    Mixture,
+    absolute_paths,
+    count_genuine_pairs,
+    mixed_recipe,
+    recipe_text,
+    synthetic_name,
+)
+from mtkit.synthesis.pair_rules import PairRules
+from mtkit.tokenizer.train import reservoir_sample
+
+logger = get_logger(__name__)
+
+SAMPLE_LINES = 200
+"""Lines that a dry run translates."""
+_SEED = 1
+_HEADING = """\
+Genuine and back-translated pairs; written by `mtkit backtranslate`. The tokenizer is trained
+# again, so that it knows the tag."""
+
+
+@dataclass(frozen=True)
+class BackTranslation:
+    """A back-translation to make."""
+
+    text: MonolingualText
+    """Text in the target language of the recipe."""
+    recipe: Recipe
+    """Recipe of the genuine corpora."""
+    teacher: Teacher
+    """Translates from the target language of the recipe to its source language."""
+    out_dir: Path
+    mixture: Mixture = field(default_factory=Mixture)
+    pair_filter: PairFilter | None = None
+
+    @property
+    def paths(self) -> tuple[Path, Path]:
+        """Files of the corpus, named after the languages."""
+        langs = self.recipe.data.src_lang, self.recipe.data.tgt_lang
+        src, tgt = langs if langs[0] != langs[1] else ("src", "tgt")
+        return self.out_dir / f"bt.{src}", self.out_dir / f"bt.{tgt}"
+
+
+class BackTranslationReport(NamedTuple):
+    """Counts of a back-translation, and the recipe that was written."""
+
+    corpus: CorpusReport
+    recipe_path: Path
+    n_genuine: float
+    """Genuine pairs in an epoch."""
+    weight: float
+    """Weight of the synthetic corpus in the recipe."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a JSON object."""
+        mixture = {"n_genuine": self.n_genuine, "weight": self.weight}
+        return {"corpus": self.corpus.to_json(), "mixture": mixture}
+
+    def text_lines(self) -> Iterator[str]:
+        """Format the report line by line."""
+        yield from self.corpus.text_lines()
+        n_synthetic = round(self.weight * self.corpus.pairs.n_kept)
+        yield (
+            f"{self.recipe_path}: in each epoch {n_synthetic:,} synthetic and "
+            f"{self.n_genuine:,.0f} genuine pairs"
+        )
+
+
+def backtranslate(job: BackTranslation, *, resume: bool = True) -> BackTranslationReport:
+    """Translate monolingual text, and write a corpus, a recipe that mixes it in, and a report.
+
+    Killed at any time, the same call continues, with the same result byte for byte.
+
+    Args:
+        job: What to translate, and how.
+        resume: Whether to continue what an earlier run has left, or to start over.
+    Raises:
+        MtkitError: A file cannot be read or written, a model cannot be loaded, the directory was
+            made from something else, or no pair is left.
+    """
+    recipe, directory = job.recipe, CorpusDir(job.out_dir)
+    job.mixture.check(recipe.data)
+    _warn_of_missing_test_set(job)
+    made_from = job.text.made_from() | job.teacher.made_from()
+    with directory.opened(made_from, resume=resume):
+        name = synthetic_name(recipe.data)
+        held_out = held_out_lines(recipe, job.text.held_out_paths)
+        langs = recipe.data.src_lang, recipe.data.tgt_lang
+        corpus = SyntheticCorpus(
+            name,
+            job.text,
+            job.teacher,
+            PairRules(recipe.clean, langs, "src", held_out),
+            job.paths,
+            job.pair_filter,
+        )
+        counts = make_corpus(corpus, directory.steps(name))
+        n_genuine = count_genuine_pairs(recipe.data)
+        weight = job.mixture.weight(n_genuine, counts.pairs.n_kept)
+        mixed = mixed_recipe(absolute_paths(recipe), name, job.paths, job.mixture, weight)
+        directory.save_recipe(recipe_text(mixed, _HEADING))
+        report = BackTranslationReport(counts, directory.recipe_path, n_genuine, weight)
+        directory.save_report({"command": "backtranslate", **report.to_json()})
+    return report
+
+
+class DryRun(NamedTuple):
+    """Estimate of the size and the time of a back-translation."""
+
+    lines: CleanReport
+    """Counts of the text; duplicates are not known yet."""
+    seconds_per_line: float
+
+    def text_lines(self) -> Iterator[str]:
+        """Format the estimate line by line."""
+        n = self.lines.n_kept
+        yield from format_counts(self.lines, "lines read", "to translate, duplicates included")
+        yield (
+            f"about {format_duration(n * self.seconds_per_line)} to translate, at "
+            f"{format_rate(1 / max(self.seconds_per_line, 1e-9))} lines/s, measured on a sample"
+        )
+        yield "dry run: nothing was written"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the estimate as a JSON object."""
+        seconds = self.lines.n_kept * self.seconds_per_line
+        return {
+            "dry_run": True,
+            "n_read": self.lines.n_read,
+            "n_to_translate": self.lines.n_kept,
+            "dropped": dict(self.lines.dropped.counts),
+            "seconds_per_line": self.seconds_per_line,
+            "seconds": seconds,
+        }
+
+
+def estimate(job: BackTranslation) -> DryRun:
+    """Count the lines to translate, and measure the speed on a random sample of them.
+
+    Raises:
+        MtkitError: A file cannot be read, a model cannot be loaded, or no line is left.
+    """
+    job.mixture.check(job.recipe.data)
+    _warn_of_missing_test_set(job)
+    pairs = CleanPairs(job.text.chunks(), "keep")
+    texts = (text for kept, _ in pairs for text, _ in kept)
+    sample = reservoir_sample(texts, SAMPLE_LINES, _SEED)
+    report = pairs.report()
+    if not sample:
+        raise MtkitError(
+            f"none of {report.n_read:,} lines is left to translate",
+            "see `mtkit data clean` for the rules, which are keys of `clean:` in the recipe",
+        )
+    random.Random(_SEED).shuffle(sample)
+    return DryRun(report, job.teacher.seconds_per_line(sample))
+
+
+def _warn_of_missing_test_set(job: BackTranslation) -> None:
+    if not job.recipe.data.test and not job.text.held_out_paths:
+        logger.warning(
+            "no test set is held out: the recipe has no data.test; lines of a test set in the text"
+            " would inflate its scores, so name it with --held-out"
+        )

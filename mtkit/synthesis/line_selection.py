@@ -1,0 +1,156 @@
+"""The lines to translate: monolingual text, cleaned and without duplicates and held-out lines."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.clean.chunk_cleaner import CleanedChunk
+from mtkit.corpus.clean.clean_corpus import CHUNK_SIZE, CleanPairs, CleanReport, clean_chunks
+from mtkit.corpus.clean.drop_counts import DropCounts
+from mtkit.corpus.clean.held_out_keys import HeldOutKeys
+from mtkit.corpus.clean.match_keys import DuplicateRule
+from mtkit.corpus.clean.pair_cleaner import PairCleaner, held_out_pairs
+from mtkit.corpus.clean.text_fixes import TextFixer
+from mtkit.corpus.read.pairs import source_fingerprint
+from mtkit.corpus.sentence_pair import PairChunk, SentencePair
+from mtkit.errors import MtkitError
+from mtkit.io.atomic import atomic_write
+from mtkit.io.spool import is_stream
+from mtkit.io.text import read_lines
+from mtkit.synthesis.corpus_dir import CorpusSteps
+from mtkit.translation.jobs.identity import file_identity, refuse_changed
+
+
+class LineSource(Protocol):
+    """Lines to translate, each with what is needed of its origin."""
+
+    duplicates: DuplicateRule
+
+    def made_from(self) -> dict[str, Any]:
+        """Return everything that determines the lines."""
+        ...
+
+    def chunks(self) -> Iterator[CleanedChunk]:
+        """Clean the lines, and drop those that are not to be translated, except for duplicates."""
+        ...
+
+    def record(self, src: str, tgt: str) -> dict[str, str]:
+        """Return the record of a cleaned pair: `text` is translated, everything else is kept."""
+        ...
+
+
+class MonolingualText:
+    """Lines of text in the target language of a recipe.
+
+    A line is cleaned as a pair with itself.
+
+    Args:
+        paths: Files of one segment per line.
+        recipe: Languages, rules of cleaning, and the sets that are held out.
+        held_out_paths: Files of further lines that are held out.
+        n_workers: Processes that clean.
+    Raises:
+        MtkitError: A file is missing, or can be read only once.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        recipe: Recipe,
+        held_out_paths: Sequence[Path] = (),
+        n_workers: int | None = None,
+    ) -> None:
+        self.paths, self.recipe, self.held_out_paths = paths, recipe, held_out_paths
+        self.duplicates: DuplicateRule = recipe.clean.duplicates
+        self._n_workers = n_workers
+        for path in (*paths, *held_out_paths):
+            if is_stream(path):
+                raise MtkitError(
+                    f"`{path}`: can be read only once, so that an interrupted run could not resume",
+                    "save it to a file first",
+                )
+        self._identities = [file_identity(path, "the monolingual text") for path in paths]
+
+    def made_from(self) -> dict[str, Any]:
+        """See `LineSource`."""
+        data = self.recipe.data
+        names = ["input", *(f"input {number}" for number in range(2, len(self.paths) + 1))]
+        return {
+            **dict(zip(names, self._identities, strict=True)),
+            "languages": [data.src_lang, data.tgt_lang],
+            "clean": self.recipe.clean.model_dump(mode="json"),
+            "held_out": [source_fingerprint(one, data) for one in (*data.validation, *data.test)]
+            + [file_identity(path) for path in self.held_out_paths],
+        }
+
+    def chunks(self) -> Iterator[CleanedChunk]:
+        """See `LineSource`."""
+        lang = self.recipe.data.tgt_lang
+        # A line is always a copy of itself.
+        config = self.recipe.clean.model_copy(update={"min_copy_letters": 0})
+        held_out = held_out_lines(self.recipe, self.held_out_paths)
+        cleaner = PairCleaner(config, lang, lang, held_out)
+        args = ((cleaner,), ((),), self.duplicates, False)
+        yield from clean_chunks(self._read(), args, self._n_workers, "lines")
+        for path, identity in zip(self.paths, self._identities, strict=True):
+            refuse_changed(path, identity)
+
+    def record(self, src: str, tgt: str) -> dict[str, str]:
+        """See `LineSource`."""
+        return {"text": tgt}
+
+    def _read(self) -> Iterator[PairChunk]:
+        lang = self.recipe.data.tgt_lang
+        lines = chain.from_iterable(
+            read_lines(path, what="the monolingual text", lang=lang) for path in self.paths
+        )
+        first = 1
+        while texts := list(islice(lines, CHUNK_SIZE)):
+            yield PairChunk.of(0, first, [SentencePair(text, text) for text in texts])
+            first += len(texts)
+
+
+def held_out_lines(recipe: Recipe, paths: Iterable[Path] = ()) -> HeldOutKeys:
+    """Return the lines that a synthetic corpus may not contain, on either side.
+
+    Args:
+        recipe: Its validation and test sets are held out.
+        paths: Files of further lines.
+    """
+    fix = TextFixer(recipe.clean).fix
+    lines = chain.from_iterable(read_lines(path, what="the held-out text") for path in paths)
+    pairs = chain(held_out_pairs(recipe), ((fix(line)[0], "") for line in lines))
+    return HeldOutKeys(pairs, "either")
+
+
+def select_lines(source: LineSource, steps: CorpusSteps) -> CleanReport:
+    """Write the lines to translate, unless an earlier run has, and return their counts.
+
+    Raises:
+        MtkitError: A text cannot be read, or no line is left.
+    """
+    if steps.counts_path.exists():
+        return _read_counts(steps.counts_path)
+    pairs = CleanPairs(source.chunks(), source.duplicates)
+    with atomic_write(steps.lines_path) as stream:
+        for kept, _ in pairs:
+            stream.writelines(record_line(source.record, pair) for pair in kept)
+    report = pairs.report()
+    # The counts mark the lines as complete.
+    with atomic_write(steps.counts_path) as stream:
+        counts = {"n_read": report.n_read, "n_kept": report.n_kept}
+        stream.write(json.dumps(counts | report.dropped.to_json(), ensure_ascii=False).encode())
+    return report
+
+
+def record_line(record: Callable[[str, str], dict[str, str]], pair: tuple[str, str]) -> bytes:
+    """Return the record of a pair as a line of JSON."""
+    return json.dumps(record(*pair), ensure_ascii=False).encode() + b"\n"
+
+
+def _read_counts(path: Path) -> CleanReport:
+    counts = json.loads(path.read_bytes())
+    return CleanReport(counts["n_read"], counts["n_kept"], DropCounts.from_json(counts))

@@ -1,0 +1,202 @@
+"""Make a synthetic corpus: select lines, translate them, filter the pairs, write the corpus."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from mtkit.corpus.clean.clean_corpus import CleanReport
+from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
+from mtkit.corpus.write_pairs import open_output, open_pair_writer
+from mtkit.errors import MtkitError
+from mtkit.io.text import read_lines
+from mtkit.synthesis.agreement import Keep, parse_scores, threshold_of
+from mtkit.synthesis.corpus_dir import CorpusSteps
+from mtkit.synthesis.line_selection import LineSource, select_lines
+from mtkit.synthesis.pair_rules import PAIR_REASONS, PairRules, SyntheticPair
+from mtkit.translation.jobs.parts_dir import parts_path
+
+_BATCH_SIZE = 5_000
+"""Pairs written at a time."""
+
+
+class Teacher(Protocol):
+    """Translates the texts of a file of JSON objects."""
+
+    def made_from(self) -> dict[str, Any]:
+        """Return everything that determines the translations."""
+        ...
+
+    def translate(self, lines_path: Path, out_path: Path) -> None:
+        """Add `translation` to each object: `text`, `score`, `flags`, and `n_best` if requested.
+
+        The output appears complete or not at all; another call continues where one was interrupted.
+        """
+        ...
+
+    def seconds_per_line(self, texts: Sequence[str]) -> float:
+        """Translate some texts to measure the time, without that for loading."""
+        ...
+
+
+class PairFilter(Protocol):
+    """Scores translations, of which the best are kept; see `AgreementFilter`."""
+
+    @property
+    def keep(self) -> Keep:
+        """Share of the pairs that is kept."""
+        ...
+
+    def made_from(self) -> dict[str, Any]:
+        """Return everything that determines the scores, except the translations."""
+        ...
+
+    def score(self, translations_path: Path, scores_path: Path) -> None:
+        """Write a score for each translation."""
+        ...
+
+
+@dataclass(frozen=True)
+class SyntheticCorpus:
+    """A corpus to make."""
+
+    name: str
+    source: LineSource
+    teacher: Teacher
+    rules: PairRules
+    paths: tuple[Path, Path]
+    """Files of the two sides."""
+    pair_filter: PairFilter | None = None
+    alignment_path: Path | None = None
+    """File of word alignments, if there are any."""
+
+
+@dataclass(frozen=True)
+class CorpusReport:
+    """Counts of a synthetic corpus."""
+
+    name: str
+    lines: CleanReport
+    """Lines of the text, and those that were translated."""
+    pairs: CleanReport
+    """Translated lines, and pairs of the corpus."""
+    threshold: float | None = None
+    """Lowest score that was kept, if pairs were scored."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as a JSON object."""
+        return {
+            "name": self.name,
+            "lines": _counts(self.lines),
+            "pairs": _counts(self.pairs),
+            "threshold": self.threshold,
+        }
+
+    def text_lines(self) -> Iterator[str]:
+        """Format the counts line by line."""
+        yield from format_counts(self.lines, "lines read", "to translate")
+        yield from format_counts(self.pairs, "lines translated", "pairs kept")
+        if self.threshold is not None:
+            yield f"  lowest score kept: {self.threshold:.4f}"
+
+
+def make_corpus(corpus: SyntheticCorpus, steps: CorpusSteps) -> CorpusReport:
+    """Make a synthetic corpus. Steps that an earlier run has finished are not repeated.
+
+    Raises:
+        MtkitError: A file cannot be read, a model cannot be loaded, or no pair is left.
+    """
+    lines = select_lines(corpus.source, steps)
+    if not lines.n_kept:
+        raise MtkitError(
+            f"{corpus.name}: none of {lines.n_read:,} lines is left to translate",
+            "see `mtkit data clean` for the rules, which are keys of `clean:` in the recipe",
+        )
+    if not _is_finished(steps.translations_path):
+        corpus.teacher.translate(steps.lines_path, steps.translations_path)
+    scores_path = None
+    if corpus.pair_filter is not None:
+        scores_path = steps.scores_path(corpus.pair_filter.made_from())
+        if not _is_finished(scores_path):
+            corpus.pair_filter.score(steps.translations_path, scores_path)
+    return _filter(corpus, steps.translations_path, lines, scores_path)
+
+
+def _is_finished(path: Path) -> bool:
+    """Whether a file that is made in parts is whole, and its parts are removed."""
+    return path.exists() and not parts_path(path).exists()
+
+
+def _filter(
+    corpus: SyntheticCorpus, translations_path: Path, lines: CleanReport, scores_path: Path | None
+) -> CorpusReport:
+    """Write the pairs that satisfy all rules."""
+    threshold, scores = None, None
+    if scores_path is not None and corpus.pair_filter is not None:
+        scores = parse_scores(read_lines(scores_path))
+        is_kept = np.array([p.reason is None for p in corpus.rules.pairs(translations_path)])
+        if is_kept.any():
+            threshold = threshold_of(scores[is_kept], corpus.pair_filter.keep)
+    n_read, dropped = 0, DropCounts()
+    with ExitStack() as stack:
+        write = stack.enter_context(open_pair_writer(corpus.paths, ("src", "tgt")))
+        alignments = None
+        if corpus.alignment_path is not None:
+            alignments = stack.enter_context(open_output(corpus.alignment_path))
+        pairs = stack.enter_context(
+            closing(_reasoned(corpus, translations_path, scores, threshold))
+        )
+        while batch := list(islice(pairs, _BATCH_SIZE)):
+            kept: list[SyntheticPair] = []
+            for number, pair in enumerate(batch, n_read + 1):
+                if pair.reason is None:
+                    kept.append(pair)
+                else:
+                    dropped.add(pair.reason, number, pair.src, pair.tgt)
+            n_read += len(batch)
+            write((pair.src, pair.tgt) for pair in kept)
+            if alignments is not None:
+                alignments.writelines(f"{pair.alignment}\n".encode() for pair in kept)
+        if dropped.counts.total() == n_read:
+            rule, n = dropped.counts.most_common(1)[0]
+            raise MtkitError(
+                f"{corpus.name}: no pair is left: {n:,} of {n_read:,} are dropped by the rule "
+                f"`{rule}`: {PAIR_REASONS[rule]}",
+                "check the direction of the model and the languages of the recipe; "
+                f"the translations are in `{translations_path}`",
+            )
+    return CorpusReport(
+        corpus.name, lines, CleanReport(n_read, n_read - dropped.counts.total(), dropped), threshold
+    )
+
+
+def _reasoned(
+    corpus: SyntheticCorpus, translations_path: Path, scores: Any, threshold: float | None
+) -> Generator[SyntheticPair, None, None]:
+    """Yield all pairs with their reasons, that of a low score included."""
+    for index, pair in enumerate(corpus.rules.pairs(translations_path)):
+        is_low = threshold is not None and pair.reason is None and scores[index] < threshold
+        yield pair._replace(reason="agreement") if is_low else pair
+
+
+def _counts(report: CleanReport) -> dict[str, Any]:
+    dropped, fixed = dict(report.dropped.counts), dict(report.dropped.fixed)
+    return {"n_read": report.n_read, "n_kept": report.n_kept, "dropped": dropped, "fixed": fixed}
+
+
+def format_counts(report: CleanReport, read: str, kept: str) -> Iterator[str]:
+    """Format counts line by line.
+
+    Args:
+        report: The counts.
+        read: Name of what was read.
+        kept: Name of what was kept.
+    """
+    share = f" ({report.n_kept / report.n_read:.2%})" if report.n_read else ""
+    yield f"{report.n_read:,} {read}, {report.n_kept:,} {kept}{share}"
+    reasons = PAIR_REASONS | {"duplicate": "occurs earlier in the text (clean.duplicates)"}
+    yield from dropped_lines(report.dropped, 0, report.n_read, reasons)
