@@ -1,5 +1,7 @@
 """Languages: codes, names, and whether words are separated by spaces."""
 
+from functools import lru_cache
+
 from mtkit.corpus.scripts import scripts_of_language
 
 MULTILINGUAL = "mul"
@@ -20,6 +22,7 @@ def is_variety_of(code: str, language: str) -> bool:
     return code.replace("_", "-").lower().startswith(f"{language.replace('_', '-').lower()}-")
 
 
+@lru_cache(maxsize=256)
 def word_separator(code: str) -> str:
     """Return what separates words and sentences: a space, or nothing; a space if unknown."""
     scripts = scripts_of_language(code)

@@ -8,7 +8,8 @@ from html import unescape
 from mtkit.documents.segment import Code, Protected, Segment
 
 _ENTITY = re.compile(r"&(?:#[0-9]{1,8};?|#[xX][0-9a-fA-F]{1,8};?|[A-Za-z][A-Za-z0-9]{1,31};?)")
-_RUN = re.compile(r"[ \t\r\n\f]+|[^ \t\r\n\f&]+|&")
+_RUN = re.compile(r"[ \t\r\n\f]+|[^ \t\r\n\f&]+(?: [^ \t\r\n\f&]+)*|&")
+"""White space, words with single spaces between them, or `&`."""
 _SPACE = " \t\r\n\f"
 
 

@@ -8,6 +8,8 @@ from mtkit.documents.segment import Protected
 from mtkit.errors import MtkitError
 
 _INSERTED = re.compile(INSERTED_PATTERN, re.VERBOSE)
+_MARK = re.compile(r"[{%@]|://|www\.")
+"""One of the characters that every such part has; most texts have none."""
 _ICU_START = re.compile(
     r"\{\s*[\w.-]+\s*,\s*(?:plural|select|selectordinal|choice|number|date|time|spellout|ordinal"
     r"|duration)\s*[,}]"
@@ -52,6 +54,8 @@ class Protector:
         found: list[tuple[int, int]] = []
         for pattern in self.patterns:
             found = _merged(found, _in_stretches(pattern, text))
+        if _MARK.search(text) is None:
+            return found
         if "{" in text:
             found = _merged(found, _icu_spans(text))
         return _merged(found, (match.span() for match in _INSERTED.finditer(text)))

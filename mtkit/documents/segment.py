@@ -218,4 +218,4 @@ def apply_edits(text: str, edits: Sequence[Edit], begin: int, end: int) -> str:
 
 
 def _first_at(edits: Sequence[Edit], position: int) -> int:
-    return bisect_left(edits, position, key=lambda edit: edit.begin)
+    return bisect_left(edits, (position,))

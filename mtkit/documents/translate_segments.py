@@ -212,20 +212,24 @@ class _Request:
     masks: tuple[str, ...]
     """Mask of each placeholder, in order."""
     is_maskable: bool
-    """Whether the masks in the text are exactly these."""
+    """Whether the masks in the text are exactly these, and it has words."""
     settings: Settings
 
     @classmethod
     def of(cls, segment: Segment, settings: Settings) -> "_Request":
         """Make the request for a segment."""
         protected = settings.protector.protect(segment.text, segment.protected)
+        if not protected:
+            return cls(segment, segment.text, (), True, settings)
         codes = out_of_placeholders(segment.codes, protected)
         segment = replace(segment, codes=codes, protected=protected)
         masks = settings.masks[: len(protected)]
         if len(masks) < len(protected) or any(mask in segment.text for mask in masks):
             masks = tuple(segment.text[one.begin : one.end] for one in protected)
-        text = "".join(interleaved(texts_between(segment), list(masks)))
-        if len(set(masks)) > _MAX_MASKS or any(len(mask) > _MAX_MASK_CHARS for mask in masks):
+        between = texts_between(segment)
+        text = "".join(interleaved(between, list(masks)))
+        is_hard = len(set(masks)) > _MAX_MASKS or any(len(one) > _MAX_MASK_CHARS for one in masks)
+        if is_hard or not any(map(has_words, between)):
             return cls(segment, text, masks, False, settings)
         found = [match.group() for match in mask_pattern(masks).finditer(text)] if masks else []
         is_maskable = found == list(masks)
@@ -238,7 +242,7 @@ class _Request:
         if not result.text.strip():
             return Outcome(self.segment, None, (SOURCE_KEPT,), result.flags)
         matches = list(mask_pattern(self.masks).finditer(result.text)) if self.masks else []
-        if Counter(match.group() for match in matches) != Counter(self.masks):
+        if sorted(match.group() for match in matches) != sorted(self.masks):
             return None
         free: dict[str, list[Protected]] = {}
         for mask, one in zip(self.masks, self.segment.protected, strict=True):
@@ -263,7 +267,7 @@ class _Request:
         """Return the outcome after the pieces were translated alone."""
         if row.texts == [result.text for result in alone]:
             flags = tuple(dict.fromkeys(flag for one in alone for flag in one.flags))
-            return Outcome(self.segment, None, (PIECES_ALONE,), flags)
+            return Outcome(self.segment, None, (PIECES_ALONE,) if alone else (), flags)
         results = iter(alone)
         pieces: list[Piece] = []
         moved = False
@@ -373,13 +377,14 @@ class _Request:
 
     def _is_faithful(self, outcome: Outcome) -> bool:
         """Return whether a translation has all codes and placeholders once, and no others."""
-        copied = Counter(piece for piece in outcome.pieces or () if not isinstance(piece, str))
-        return copied == Counter([*self.segment.codes, *self.segment.protected]) and (
+        copied = [piece for piece in outcome.pieces or () if not isinstance(piece, str)]
+        required = [*self.segment.codes, *self.segment.protected]
+        return (copied == required or Counter(copied) == Counter(required)) and (
             self._placeholders(outcome.text) == self._placeholders(self.segment.text)
         )
 
-    def _placeholders(self, text: str) -> Counter[str]:
-        return Counter(text[begin:end] for begin, end in self.settings.protector.spans(text))
+    def _placeholders(self, text: str) -> list[str]:
+        return sorted(text[begin:end] for begin, end in self.settings.protector.spans(text))
 
 
 def _position(code: Code) -> int:

@@ -1,11 +1,13 @@
 """Placeholders: found, carried through a translation, and every fall-back counted."""
 
+import re
 import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtkit.corpus.placeholders import INSERTED_PATTERN
 from mtkit.documents.protect import Protector
 from mtkit.documents.segment import Code, Document, Protected, Segment
 from mtkit.documents.translate_segments import (
@@ -32,6 +34,25 @@ def test_placeholders_are_found():
         *("https://a.b/c?d=1", "x.y@z.org", "${HOME}"),
     ]
     assert found("100 % sure, 5% or {} less") == ["{}"]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["https", "://", "ftp://", "www", ".", "a.b", "@", "%", "s", "(n)d", "1$"])
+        | st.sampled_from(["{", "}", "$", "#", " ", "x"]),
+        max_size=12,
+    ).map("".join)
+)
+def test_no_placeholder_is_missed(text):
+    """The pattern alone: ICU arguments, which may be longer, are in another test."""
+    pattern = re.compile(INSERTED_PATTERN, re.VERBOSE)
+    assert found(text) == [match.group() for match in pattern.finditer(text)]
+
+
+def test_a_text_of_placeholders_does_not_go_to_the_model():
+    document = Document("{a}: %s!", [Segment("{a}: %s!", 0, 8)])
+    [outcome] = translate_segments(document, document.segments, pytest.fail, Settings())
+    assert (outcome.pieces, outcome.fallbacks) == (None, ())
 
 
 def test_an_icu_argument_is_one_placeholder():

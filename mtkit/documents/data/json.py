@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mtkit.documents.data.fields import Fields
 from mtkit.documents.data.values import Value, ValueDocument
@@ -48,14 +49,16 @@ class JsonDocument(ValueDocument):
 
     def written_value(self, value: Value, text: str) -> str:
         """Return a text as a JSON string, with the characters escaped that the file escapes."""
-        chars = [self.escapes.get(char, char) for char in text]
-        parts = [
-            json.dumps(char)[1:-1]
-            if len(char) == 1 and (_MANDATORY.match(char) or (self.is_ascii and char > "\x7f"))
-            else char
-            for char in chars
-        ]
-        return f'"{"".join(parts)}"'
+        return f'"{self._escaped.sub(self._escape, text)}"'
+
+    @cached_property
+    def _escaped(self) -> re.Pattern[str]:
+        """Pattern of the characters that are escaped."""
+        others = re.escape("".join(self.escapes)) + ("\x80-\U0010ffff" if self.is_ascii else "")
+        return re.compile(f"{_MANDATORY.pattern[:-1]}{others}]")
+
+    def _escape(self, match: re.Match[str]) -> str:
+        return self.escapes.get(match.group()) or json.dumps(match.group())[1:-1]
 
 
 def _check(text: str, name: str, *, is_lines: bool) -> None:
