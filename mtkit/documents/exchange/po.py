@@ -22,7 +22,7 @@ from mtkit.corpus.read.po_entries import (
 )
 from mtkit.documents.exchange.format_directives import directive_pattern
 from mtkit.documents.exchange.side_languages import is_known, refuse_other_languages
-from mtkit.documents.exchange.units import Plain, SegmentReader, UnitDocument
+from mtkit.documents.exchange.units import NO_WORDS, Plain, SegmentReader, UnitDocument
 from mtkit.documents.plurals import plural_rule
 from mtkit.documents.segment import (
     TRANSLATED_ALREADY,
@@ -236,6 +236,8 @@ class _Reader:
             n_segments += len(reader.segments)
             document.sources.append((string.begin, string.end))
             document.patterns.append(pattern)
+        if not n_segments:
+            self.remarks[NO_WORDS] += 1
         sources = [first] if plural is None else self._plural_sources(entry, first, pattern)
         document.entries.append((entry, sources))
 

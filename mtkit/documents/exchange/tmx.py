@@ -11,6 +11,7 @@ from typing import NamedTuple
 from mtkit.corpus.languages import is_variety_of, language_code
 from mtkit.documents.exchange.inline_codes import InlineReader, XmlUnitDocument, line_before
 from mtkit.documents.exchange.side_languages import is_known
+from mtkit.documents.exchange.units import NO_WORDS
 from mtkit.documents.segment import TRANSLATED_ALREADY, Edit, ReadOptions
 from mtkit.documents.xml_tokens import (
     XML_NAMESPACE,
@@ -132,6 +133,7 @@ class _Reader:
         seg = next((one for one in children if self.tokens[one].name == "seg"), None)
         segments = self.inline.read(seg, keeps_lines=False) if seg is not None else []
         if seg is None or not segments:
+            self.remarks[NO_WORDS] += not targets
             return
         if targets:
             self.remarks[TRANSLATED_ALREADY] += 1

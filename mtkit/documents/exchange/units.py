@@ -21,6 +21,8 @@ _SPECIAL = re.compile(
     r"|&(?:#\d{1,7}|#x[0-9a-fA-F]{1,6}|[A-Za-z]{2,8});"
 )
 """Line breaks, and the markup of HTML in the text of a unit."""
+NO_WORDS = "units without words kept"
+"""Remark on units that have no translation and nothing to translate, such as `%s: %s`."""
 
 
 class Plain(NamedTuple):

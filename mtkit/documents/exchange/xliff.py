@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from mtkit.documents.exchange.inline_codes import InlineReader, XmlUnitDocument, line_before
 from mtkit.documents.exchange.side_languages import new_target_lang, refuse_other_languages
+from mtkit.documents.exchange.units import NO_WORDS
 from mtkit.documents.segment import TRANSLATED_ALREADY, Edit, ReadOptions
 from mtkit.documents.xml_tokens import (
     XML_NAMESPACE,
@@ -138,7 +139,7 @@ class _Reader:
         self.inline = InlineReader(document.text, self.tokens, self.ends)
         self.ids: set[str] = set()
         """Identifiers of the units of a file."""
-        self.n_translated = 0
+        self.n_translated = self.n_without_words = 0
 
     def read(self) -> None:
         """Add the segments to the document."""
@@ -156,8 +157,8 @@ class _Reader:
         if self.document.version == 2:
             self._check_languages(token)
         self._read_children(root, self._scope(root, _Scope(root)))
-        if self.n_translated:
-            self.document.remarks[TRANSLATED_ALREADY] = self.n_translated
+        counts = {TRANSLATED_ALREADY: self.n_translated, NO_WORDS: self.n_without_words}
+        self.document.remarks = {name: n for name, n in counts.items() if n}
 
     def _check_languages(self, token: Token) -> None:
         src, tgt = (token.attributes.get(name, "") for name in _LANGUAGES[self.document.version])
@@ -209,14 +210,16 @@ class _Reader:
         content = after = parts.get("seg-source", source)
         target = parts.get("target")
         keeps_lines = self._scope(content, self._scope(source, scope)).keeps_space
-        if segments := self.inline.read(content, keeps_lines=keeps_lines):
-            if self._is_translated(self.tokens[index], target):
-                self.n_translated += 1
-                return
-            self.document.segments += segments
-            begin, end = self.tokens[content].end, self.tokens[self.ends[content]].begin
-            self.document.sources.append((begin, end))
-            self.document.units.append(_Unit(scope.language, index, source, target, after))
+        segments = self.inline.read(content, keeps_lines=keeps_lines)
+        is_translated = self._is_translated(self.tokens[index], target)
+        if is_translated or not segments:
+            self.n_translated += is_translated and bool(segments)
+            self.n_without_words += not is_translated
+            return
+        self.document.segments += segments
+        begin, end = self.tokens[content].end, self.tokens[self.ends[content]].begin
+        self.document.sources.append((begin, end))
+        self.document.units.append(_Unit(scope.language, index, source, target, after))
 
     def _is_translated(self, owner: Token, target: int | None) -> bool:
         if owner.attributes.get("approved") == "yes":

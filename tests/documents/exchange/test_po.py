@@ -132,6 +132,15 @@ def test_a_singular_without_the_number_is_for_1_alone(tmp_path):
         assert checked(written)[0].msgstr_plural[0] == expected
 
 
+def test_entries_without_words_are_counted(tmp_path):
+    entries = [f'msgid "{text}"\nmsgstr ""\n' for text in ("a", "%(x)s: {y}", "…", "12")]
+    entries[1] = f"#, python-format\n{entries[1]}".replace("{y}", "%d")
+    entries.append('#, c-format\nmsgid "%d"\nmsgid_plural "%d"\nmsgstr[0] ""\nmsgstr[1] ""\n')
+    written, report = result(tmp_path, catalog("\n".join(entries)))
+    assert (report.n_segments, report.fallbacks) == (1, {"units without words kept": 4})
+    assert [entry.msgstr for entry in checked(written)] == ["A", "", "", "", ""]
+
+
 def test_plural_forms_of_an_unknown_language(tmp_path):
     entry = 'msgid "%d file"\nmsgid_plural "%d files"\nmsgstr[0] ""\n'
     text = catalog(f'{entry}\nmsgid "a"\nmsgstr ""\n', "")

@@ -125,6 +125,17 @@ def test_translations_are_kept(tmp_path, unit):
     assert (report.n_segments, report.fallbacks) == (0, {"translated already": 1})
 
 
+@pytest.mark.parametrize("source", ["…", '<x id="1"/>: 3', "", "12 %"])
+def test_units_without_words_are_counted(tmp_path, source):
+    text = one(f'<trans-unit id="1"><source>{source}</source></trans-unit>')
+    with pytest.raises(MtkitError, match="no text"):
+        result(tmp_path, text)
+    unit = '<trans-unit id="2"><source>a</source></trans-unit>'
+    written, report = result(tmp_path, text.replace("</body>", f"{unit}</body>"))
+    assert (report.n_segments, report.fallbacks) == (1, {"units without words kept": 1})
+    assert written.count("<target") == 1
+
+
 def test_translate_no_is_inherited(tmp_path):
     unit = '<trans-unit id="{}"{}><source>wort{}</source></trans-unit>'
     yes, no = ' translate="yes"', ' translate="no"'
