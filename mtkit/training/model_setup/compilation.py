@@ -43,9 +43,24 @@ def compile_model(
             )
         logger.warning("not compiled, training is slower: torch.compile needs %s", missing)
         return False
+    _treat_sizes_as_symbols()
     model.compile(dynamic=True, backend=backend)
     logger.info("the first update compiles the model, which takes a minute or more")
     return True
+
+
+def _treat_sizes_as_symbols() -> None:
+    """Set what torch.compile makes symbols: every size by itself, and no number of a module.
+
+    Sizes that are equal in the first batch, as source and target length often are, would otherwise
+    be one symbol, and the first batch in which they differ would be compiled anew. A dropout rate
+    or an epsilon would be an input, with a guard, at every step.
+    """
+    import torch._dynamo.config as dynamo_config
+    import torch.fx.experimental._config as symbol_config
+
+    symbol_config.use_duck_shape = False
+    dynamo_config.specialize_float = True
 
 
 def _missing_compiler(device: torch.device) -> str | None:

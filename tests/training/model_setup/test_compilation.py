@@ -13,7 +13,8 @@ from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.training.model_setup.compilation import compile_model
 
-SHAPES = [(4, 7, 9), (5, 8, 8), (9, 16, 24), (3, 30, 20), (2, 8, 60)]
+# The first lengths are equal, which must not make them one symbol.
+SHAPES = [(4, 8, 8), (4, 7, 9), (5, 8, 8), (9, 16, 24), (3, 30, 20), (2, 8, 60)]
 
 
 def make_model(**changes):
@@ -69,6 +70,20 @@ def test_equals_eager_mode_with_one_graph_for_all_shapes(changes, backend):
     assert [name for name, _ in model.named_parameters()] == [
         name for name, _ in plain.named_parameters()
     ]
+
+
+def test_numbers_of_modules_are_constants_of_the_graph():
+    model, inputs = make_model(dropout=0.3), []
+
+    def record(graph, example_inputs):
+        inputs.extend(example_inputs)
+        return graph
+
+    compile_model(model, "on", backend=record)  # pyright: ignore[reportArgumentType]
+    model(*batch(*SHAPES[0]))
+    tensors = [value for value in inputs if isinstance(value, torch.Tensor)]
+    assert len(tensors) >= 2 and all(tensor.dim() for tensor in tensors)
+    assert not any(isinstance(value, float | torch.SymFloat) for value in inputs)
 
 
 def test_dropout_is_drawn_in_each_step_and_follows_the_seed():
