@@ -160,7 +160,7 @@ class _LinearLoss(torch.autograd.Function):
         for start in range(0, n_tokens, n_rows):
             rows = slice(start, start + n_rows)
             log_probs_PRV = [
-                F.linear(states_ND[rows], weight_VD, bias_V).float().log_softmax(-1)
+                _logits(states_ND[rows], weight_VD, bias_V).log_softmax(-1)
                 for states_ND in states_PND
             ]
             # Divergences between distributions, with their gradients with respect to the logits.
@@ -214,12 +214,22 @@ class _LinearLoss(torch.autograd.Function):
         grad_states_PND, grad_weight_VD, grad_bias_V = ctx.saved_tensors
         grad_states = grad_weight = grad_bias = None
         if grad_states_PND is not None:
-            grad_states = grad_states_PND * grads[0].to(grad_states_PND.dtype)
+            # Not rounded before the product: 8 bits of bf16 would change all of it by up to 0.4 %.
+            grad_states = (grad_states_PND.float() * grads[0]).to(grad_states_PND.dtype)
         if grad_weight_VD is not None:
             grad_weight = (grad_weight_VD * grads[0]).to(ctx.weight_dtype)
         if grad_bias_V is not None:
             grad_bias = (grad_bias_V * grads[0]).to(ctx.weight_dtype)
         return grad_states, grad_weight, grad_bias, None, None
+
+
+def _logits(states_RD: Tensor, weight_VD: Tensor, bias_V: Tensor | None) -> Tensor:
+    """Return the logits of a chunk of R tokens in float32. Shape (R, V)."""
+    if states_RD.is_cuda and states_RD.dtype != torch.float32:
+        # The products are summed in float32, and need not be rounded to 16 bits.
+        logits_RV = torch.mm(states_RD, weight_VD.mT, out_dtype=torch.float32)
+        return logits_RV if bias_V is None else logits_RV.add_(bias_V)
+    return F.linear(states_RD, weight_VD, bias_V).float()
 
 
 def _cross_entropy_grad(log_probs_RV: Tensor, targets_R1: Tensor, smoothing: float) -> Tensor:
@@ -281,8 +291,7 @@ def _add_teacher_divergence(
             are added.
     """
     teacher_RV = (
-        F.linear(teacher.states_NE[rows], teacher.weight_VE, teacher.bias_V).float()
-        / teacher.temperature
+        _logits(teacher.states_NE[rows], teacher.weight_VE, teacher.bias_V) / teacher.temperature
     ).log_softmax(-1)
     probs_RV = teacher_RV.exp()
     total = torch.zeros((), device=teacher_RV.device)

@@ -153,6 +153,17 @@ def test_bf16_is_close_and_its_gradients_are_float32():
         )
 
 
+def test_a_factor_of_the_loss_is_not_rounded_to_bf16():
+    # 1 / 7300 is 0.25 % off in bf16.
+    states, weight, targets = inputs(600)
+    with torch.autocast("cpu", torch.bfloat16):
+        total = label_smoothed_loss(states, weight, targets, 0.1).total
+    (plain,) = torch.autograd.grad(total, states, retain_graph=True)
+    (scaled,) = torch.autograd.grad(total / 7300, states)
+    ratio = (scaled.double() * plain.double()).sum() / plain.double().square().sum() * 7300
+    assert ratio.item() == pytest.approx(1, abs=2e-4)
+
+
 def expected_loss(passes, weight, targets, terms):
     """Total, teacher's part and R-Drop's part, as the papers write them: full logits, torch's own
     functions, autograd.
