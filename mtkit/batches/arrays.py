@@ -95,11 +95,11 @@ def pad_batch(
     tgt: RaggedIds,
     src_special: SpecialIds,
     tgt_special: SpecialIds,
-    multiple: int = 1,
+    src_multiple: int = 1,
 ) -> BatchArrays:
-    """Add BOS and EOS to sentences and pad them to the longest, rounded up to `multiple`."""
-    src_rows = _padded_rows(src, src_special, multiple)
-    tgt_rows = _padded_rows(tgt, tgt_special, multiple)
+    """Add BOS and EOS to sentences and pad them to the longest, sources to a multiple."""
+    src_rows = _padded_rows(src, src_special, src_multiple)
+    tgt_rows = _padded_rows(tgt, tgt_special)
     tgt_in = tgt_rows[:, :-1].copy()
     # A row shorter than the longest has its EOS inside tgt_in, where it would count as a token.
     shorter = np.flatnonzero(tgt.lengths + 1 < tgt_in.shape[1])
@@ -107,7 +107,7 @@ def pad_batch(
     return BatchArrays(src_rows[:, 1:], tgt_in, tgt_rows[:, 1:], tgt.lengths + 1)
 
 
-def _padded_rows(sentences: RaggedIds, special: SpecialIds, multiple: int) -> NDArray[np.int32]:
+def _padded_rows(sentences: RaggedIds, special: SpecialIds, multiple: int = 1) -> NDArray[np.int32]:
     """Return the sentences as rows of BOS, ids, EOS, PAD..."""
     ids, lengths = sentences
     # The source drops BOS and the decoder's input drops EOS: the remaining width is the multiple.

@@ -33,7 +33,7 @@ class BatchBuilder:
         tgt_special: Special ids of the target vocabulary.
         concatenator: Concatenates pairs, if the sampler chooses partners.
         augmenter: Replaces ids of the store, if the recipe augments or samples subwords.
-        multiple: Widths are multiples of this, for the tensor cores of GPUs.
+        src_multiple: Widths of sources are multiples of this.
         aligner: Adds word alignments, if the recipe trains with them.
     """
 
@@ -44,16 +44,16 @@ class BatchBuilder:
         tgt_special: SpecialIds,
         concatenator: "PairConcatenator | None" = None,
         augmenter: "OnlineAugmenter | None" = None,
-        multiple: int = 1,
+        src_multiple: int = 1,
         aligner: "BatchAligner | None" = None,
     ) -> None:
-        self._store, self._multiple = store, multiple
+        self._store, self._src_multiple = store, src_multiple
         self._src_special, self._tgt_special = src_special, tgt_special
         self._concatenator, self._augmenter, self._aligner = concatenator, augmenter, aligner
 
     @classmethod
     def for_recipe(
-        cls, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, multiple: int = 1
+        cls, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, src_multiple: int = 1
     ) -> Self:
         """Return the builder of a recipe's training batches."""
         concatenator = augmenter = aligner = None
@@ -71,7 +71,7 @@ class BatchBuilder:
 
             aligner = BatchAligner(store, tokenizer)
         special = tokenizer.src.special, tokenizer.tgt.special
-        return cls(store, *special, concatenator, augmenter, multiple, aligner)
+        return cls(store, *special, concatenator, augmenter, src_multiple, aligner)
 
     @property
     def group_size(self) -> int:
@@ -91,7 +91,7 @@ class BatchBuilder:
         rows = [batch.rows for batch, _ in group]
         if self._augmenter is not None:
             gathered, rows = self._augment(self._augmenter, [batch for batch, _ in group], gathered)
-        marks = (self._src_special, self._tgt_special, self._multiple)
+        marks = (self._src_special, self._tgt_special, self._src_multiple)
         arrays = [pad_batch(*sides, *marks) for sides in gathered]
         if self._aligner is not None:
             arrays = [

@@ -23,8 +23,9 @@ from mtkit.training.step import Stepper
 
 logger = get_logger(__name__)
 
-_GPU_MULTIPLE = 8
-"""Widths of batches on a GPU are multiples of this, for tensor cores and masked attention."""
+_GPU_SRC_MULTIPLE = 8
+"""Widths of sources on a GPU are multiples of this, as fast masked attention requires. Targets need
+none: their self-attention is causal, without a mask, and other kernels see all tokens in a row."""
 
 
 class TrainingData(NamedTuple):
@@ -53,8 +54,8 @@ class TrainingData(NamedTuple):
 
     def batch_builder(self, recipe: Recipe, device: torch.device) -> BatchBuilder:
         """Return the builder of the batches for a device."""
-        multiple = _GPU_MULTIPLE if device.type == "cuda" else 1
-        return BatchBuilder.for_recipe(recipe, self.store, self.tokenizer, multiple)
+        src_multiple = _GPU_SRC_MULTIPLE if device.type == "cuda" else 1
+        return BatchBuilder.for_recipe(recipe, self.store, self.tokenizer, src_multiple)
 
     def loader(self, recipe: Recipe, device: torch.device, parallel: Parallel) -> BatchLoader:
         """Return the loader of this process' batches."""

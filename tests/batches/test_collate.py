@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mtkit.batches.arrays import pad_batch
 from mtkit.batches.bucketing import make_batches
 from mtkit.batches.collate import collate
 from mtkit.corpus.store.token_store import TokenStore
@@ -21,6 +22,14 @@ def test_a_batch_by_hand():
     assert batch.tgt_in.tolist() == [[5, 21, 22], [5, 20, 7]]
     assert batch.tgt_out.tolist() == [[21, 22, 4], [20, 4, 7]]
     assert batch.n_tokens == 5
+
+
+def test_sources_alone_may_be_padded_to_a_multiple():
+    store = ListStore([([10, 11, 12], [20]), (list(range(10, 18)), [21, 22])])
+    sides = [store.gather(side, np.array([0, 1])) for side in ("src", "tgt")]
+    batch = pad_batch(*sides, SRC_SPECIAL, TGT_SPECIAL, src_multiple=8)
+    assert batch.src.shape == (2, 16) and batch.src[0, 3:].tolist() == [3] + [0] * 12
+    assert batch.tgt_in.tolist() == [[5, 20, 7], [5, 21, 22]]
 
 
 ids = st.lists(st.integers(8, 65_535), max_size=12)
