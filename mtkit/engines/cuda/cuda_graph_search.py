@@ -9,15 +9,16 @@ reconstructed from the log.
 """
 
 import sys
+import threading
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cuda.decision_log import DecisionLog
-from mtkit.engines.cuda.graph_buffers import GraphBuffers
+from mtkit.engines.cuda.graph_buffers import GraphBuffers, GraphMemory
 from mtkit.engines.cuda.static_state import Arena, SearchShape
 from mtkit.io.logs import get_logger
 from mtkit.search.batch_layout import coarse_length
@@ -38,6 +39,8 @@ _LAG = 2
 class CudaGraphSearch:
     """Greedy and beam search with the models of a scorer.
 
+    Threads may share it; they search one after the other, as there is one set of tensors.
+
     Args:
         scorer: Must not change afterwards, and must not have a shortlist.
     """
@@ -47,7 +50,9 @@ class CudaGraphSearch:
         self._buffers: dict[tuple[SearchShape, SearchConfig], GraphBuffers] = {}
         self._arena = Arena(0, scorer.device)
         self._n_unfinished = _LaggedCount(scorer.device)
-        self._pool = self._new_pool()
+        self._memory = GraphMemory.on(scorer.device)
+        # Reentrant, because a batch that does not fit is searched in halves.
+        self._lock = threading.RLock()
 
     def can_search(self, config: SearchConfig) -> bool:
         """Return whether these settings are supported: greedy search or a plain beam."""
@@ -77,17 +82,20 @@ class CudaGraphSearch:
         """
         if not sources:
             return []
-        try:
-            return self._search(sources, config)
-        except torch.OutOfMemoryError:
-            if len(sources) == 1:
-                raise
-        logger.info("GPU memory is too small for %d sentences; halving the batch", len(sources))
-        self._release_memory()
-        half = (len(sources) + 1) // 2
-        return self(sources[:half], config) + self(sources[half:], config)
+        with self._lock:
+            try:
+                return self._search(sources, config)
+            except torch.OutOfMemoryError:
+                if len(sources) == 1:
+                    raise
+            logger.info("GPU memory is too small for %d sentences; halving the batch", len(sources))
+            self._release_memory()
+            half = (len(sources) + 1) // 2
+            return self(sources[:half], config) + self(sources[half:], config)
 
     def _search(self, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
+        # An exception may have left the counts of another search.
+        self._n_unfinished.clear()
         max_lengths = max_target_lengths(sources, config, self.scorer.max_length)
         state = self.scorer.start(sources)
         S = coarse_length(state.caches[0].layers[0].memory_key_BHSK.size(2))
@@ -124,7 +132,6 @@ class CudaGraphSearch:
             buffers.load_sentences(copied)
         if length > first_step:
             log.add(sentences, first_step, buffers.read_log(length - first_step))
-        self._n_unfinished.clear()
         hypotheses = log.hypotheses()
         require_hypotheses(hypotheses)
         return hypotheses
@@ -140,13 +147,12 @@ class CudaGraphSearch:
             if n_bytes > self._arena.buffer.numel():
                 self._release_buffers()
                 self._arena = Arena(n_bytes, self.scorer.device)
-            buffers = GraphBuffers(scorer, config, shape, self._arena, self._pool)
+            buffers = GraphBuffers(scorer, config, shape, self._arena, self._memory)
             self._buffers[shape, config] = buffers
         self._arena.buffer[: buffers.n_bytes].zero_()
         return buffers
 
     def _release_memory(self) -> None:
-        self._n_unfinished.clear()
         self._release_buffers()
         if self.scorer.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -154,12 +160,8 @@ class CudaGraphSearch:
     def _release_buffers(self) -> None:
         # Graphs contain the addresses of their tensors. With the last graph, its pool is released.
         self._buffers.clear()
-        self._pool = self._new_pool()
+        self._memory = GraphMemory.on(self.scorer.device, self._memory)
         self._arena = Arena(0, self.scorer.device)
-
-    def _new_pool(self) -> Any:
-        """Create the memory pool that all graphs share; None on a CPU."""
-        return torch.cuda.graph_pool_handle() if self.scorer.device.type == "cuda" else None
 
 
 class _LaggedCount:

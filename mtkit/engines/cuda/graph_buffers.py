@@ -1,7 +1,7 @@
 """Tensors for a search of one shape, and the step on them that a CUDA graph replays."""
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -26,6 +26,23 @@ class SentencesCopy(NamedTuple):
     beam: BeamTensors
 
 
+class GraphMemory(NamedTuple):
+    """What all CUDA graphs of a search share."""
+
+    pool: Any
+    """Memory pool."""
+    stream: torch.cuda.Stream
+    """Stream on which they are captured. cuBLAS keeps a workspace for each stream."""
+
+    @classmethod
+    def on(cls, device: torch.device, previous: Self | None = None) -> Self | None:
+        """Create a pool, with the stream of the previous one; None on a CPU, without graphs."""
+        if device.type != "cuda":
+            return None
+        stream = torch.cuda.Stream(device) if previous is None else previous.stream
+        return cls(torch.cuda.graph_pool_handle(), stream)
+
+
 class GraphBuffers:
     """All tensors of a search for B sentences with W hypotheses and at most T steps.
 
@@ -34,7 +51,7 @@ class GraphBuffers:
         config: Search settings.
         shape: B, S, W and T.
         arena: Memory for the tensors. It may hold the tensors of other shapes too, one at a time.
-        pool: Memory pool of CUDA graphs; None runs every step without a graph.
+        memory: Memory of the CUDA graphs; None runs every step without a graph.
     """
 
     def __init__(
@@ -43,7 +60,7 @@ class GraphBuffers:
         config: SearchConfig,
         shape: SearchShape,
         arena: Arena,
-        pool: Any = None,
+        memory: GraphMemory | None = None,
     ) -> None:
         B, _, W, T = shape
         arena.used = 0
@@ -70,7 +87,7 @@ class GraphBuffers:
         )
         kernels = kernels_for(device, W)
         self._decide = decide if kernels is None else kernels.decide
-        self._pool, self._is_warm = pool, False
+        self._memory, self._is_warm = memory, False
         self._graphs: dict[int, torch.cuda.CUDAGraph] = {}
         """Graphs by the number of steps whose keys they attend to."""
 
@@ -115,22 +132,22 @@ class GraphBuffers:
         others are captured once for each number of keys, and replayed.
         """
         n_visible = min(coarse_length(n_steps + 1), self.shape.max_steps)
-        if self._pool is None or not self._is_warm:
+        if self._memory is None or not self._is_warm:
             self.state.attend_to(n_visible)
             self._step()
             self._is_warm = True
             return
         if n_visible not in self._graphs:
             self.state.attend_to(n_visible)
-            self._graphs[n_visible] = self._capture()
+            self._graphs[n_visible] = self._capture(*self._memory)
         self._graphs[n_visible].replay()
 
-    def _capture(self) -> torch.cuda.CUDAGraph:
-        device = self.tensors.beam.is_done_B.device
-        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream(device)
+    def _capture(self, pool: Any, stream: torch.cuda.Stream) -> torch.cuda.CUDAGraph:
+        graph = torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream(stream.device))
         with torch.cuda.stream(stream):
-            graph.capture_begin(pool=self._pool)
+            # Other threads may use the device meanwhile.
+            graph.capture_begin(pool=pool, capture_error_mode="thread_local")
             try:
                 self._step()
             finally:

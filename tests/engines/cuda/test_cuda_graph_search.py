@@ -1,6 +1,8 @@
 """Search in tensors of fixed shapes against the search that decides in Python."""
 
 import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -166,6 +168,40 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved(monkeypatch):
     monkeypatch.setattr(scorer, "start", lambda some: start_few(sources))
     with pytest.raises(torch.OutOfMemoryError):
         CudaGraphSearch(scorer)(sources, config)
+
+
+class LateCounts:
+    """Counts of unfinished sentences that are known two steps later, as on a GPU.
+
+    They begin with the counts of a search that ended in an exception.
+    """
+
+    def __init__(self):
+        self.pending = [0, 0]
+
+    def read(self, number):
+        self.pending.append(int(number))
+        return self.pending.pop(0) if len(self.pending) > 2 else sys.maxsize
+
+    def clear(self):
+        self.pending.clear()
+
+
+def test_counts_of_an_interrupted_search_are_dropped(monkeypatch):
+    scorer, config, sources = make_scorer(), SearchConfig(beam_size=3), make_sources(5)
+    search = CudaGraphSearch(scorer)
+    monkeypatch.setattr(search, "_n_unfinished", LateCounts())
+    assert_alike(search(sources, config), CudaGraphSearch(scorer)(sources, config))
+
+
+def test_threads_may_share_a_search():
+    scorer, config = make_scorer(), SearchConfig(beam_size=3)
+    texts = [make_sources(n) for n in (3, 4, 5, 6)]
+    expected = [CudaGraphSearch(scorer)(sources, config) for sources in texts]
+    search = CudaGraphSearch(scorer)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda sources: search(sources, config), texts))
+    assert found == expected
 
 
 def test_non_finite_probabilities():
