@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import sysconfig
+import warnings
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -43,6 +46,8 @@ def compile_model(
             )
         logger.warning("not compiled, training is slower: torch.compile needs %s", missing)
         return False
+    # Training in float32 on a GPU is meant to be exact; torch suggests otherwise, even with bf16.
+    warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
     _treat_sizes_as_symbols()
     model.compile(dynamic=True, backend=backend)
     logger.info("the first update compiles the model, which takes a minute or more")
@@ -72,6 +77,9 @@ def _missing_compiler(device: torch.device) -> str | None:
         if device.type == "cuda"
         else ("CXX", ("g++", "c++", "clang++"))
     )
-    if any(shutil.which(name) for name in (os.environ.get(variable), *names) if name):
-        return None
-    return f"a compiler such as {names[0]}, which is not on the PATH"
+    if not any(shutil.which(name) for name in (os.environ.get(variable), *names) if name):
+        return f"a compiler such as {names[0]}, which is not on the PATH"
+    # Triton and Inductor compile modules for this Python.
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        return "Python.h, which is in a package such as python3-dev"
+    return None

@@ -127,3 +127,7 @@ def test_a_missing_compiler_is_an_error_or_a_warning(monkeypatch, caplog):
     on_gpu = SimpleNamespace(output_weight=SimpleNamespace(device=torch.device("cuda")))
     assert not compile_model(on_gpu, "auto")  # pyright: ignore[reportArgumentType]
     assert "not compiled" in caplog.text and "pip install triton" in caplog.text
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr("sysconfig.get_path", lambda name: "missing")
+    with pytest.raises(MtkitError, match=r"torch\.compile needs Python\.h"):
+        compile_model(make_model(), "on")
