@@ -14,7 +14,6 @@ from mtkit.errors import MtkitError
 from mtkit.io.lock import LockedError, locked
 from mtkit.io.logs import get_logger
 from mtkit.io.progress import progress
-from mtkit.translation.jobs.identity import file_identity
 from mtkit.translation.jobs.input_reader import NumberOfLines, number_of_lines
 from mtkit.translation.jobs.part_worker import PartsOptions, PartWorker
 from mtkit.translation.jobs.parts_dir import PartsDir, Superseded, part_lines
@@ -46,6 +45,7 @@ def translate_in_parts(
     made_from: dict[str, Any],
     resume: bool | None = None,
     options: PartsOptions = PartsOptions(),
+    make_worker: type[PartWorker] = PartWorker,
 ) -> None:
     """Translate a file in parts of consecutive lines, and join them in order.
 
@@ -55,23 +55,18 @@ def translate_in_parts(
         made_from: Everything that determines the output except the input files, as plain values.
         resume: See `RunOptions`.
         options: Sizes of parts and chunks, and the rank.
+        make_worker: Class of the object that makes the parts.
     Raises:
         MtkitError: The input cannot be read or changes meanwhile, the output cannot be written,
             the parts that are kept belong to another translation or `resume` is None, another
             process writes the same output, or rank 0 does not begin.
         KeyboardInterrupt: With a message that says what is kept.
     """
-    assert files.output_path is not None
     rank = options.rank
-    identities = {name: file_identity(path) for name, path in files.inputs()}
     n_lines = options.n_lines or number_of_lines(files.input_path)
-    parts = PartsDir(
-        files.output_path,
-        {**identities, "utf8_errors": files.utf8_errors, **made_from},
-        options.lines_per_part or part_lines(n_lines.n),
-        files.alignments_path,
-    )
-    worker = PartWorker(files, identities, parts, pool, options)
+    options = options._replace(lines_per_part=options.lines_per_part or part_lines(n_lines.n))
+    worker = make_worker.for_files(files, made_from, pool, options)
+    parts = worker.parts
     if rank.rank:
         started_s = time.time()
         pool.load()
@@ -83,7 +78,7 @@ def translate_in_parts(
             parts.remove()
             return
         before, n_before = parts.open(resume), parts.n_kept()
-        with _reporting_what_is_kept(parts, n_lines, removes_nothing=rank.world_size > 1):
+        with _reporting_what_is_kept(parts, n_lines, removes_nothing=worker.is_shared):
             if resume:
                 _report_start(n_before, n_lines)
             # Before the progress bar, which would count it as time for lines.
@@ -156,9 +151,11 @@ def _join_if_complete(worker: "PartWorker", started_s: float, n_before: int = 0)
                 parts.output_path,
             )
         return
-    is_shared = worker.options.rank.world_size > 1
     what = f"joins the parts of `{parts.output_path}`"
-    with suppress(LockedError), locked(parts.joining_path, what) if is_shared else nullcontext():
+    with (
+        suppress(LockedError),
+        locked(parts.joining_path, what) if worker.is_shared else nullcontext(),
+    ):
         if parts.is_open():
             logger.debug("joining %d parts in `%s`", n_parts, parts.output_path)
             flags = parts.flags(n_parts)

@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from mtkit.io.progress import ProgressBar
-from mtkit.translation.jobs.identity import refuse_changed
+from mtkit.translation.jobs.identity import file_identity, refuse_changed
 from mtkit.translation.jobs.input_reader import InputReader, NumberOfLines
 from mtkit.translation.jobs.parts_dir import PartsDir
 from mtkit.translation.jobs.translation_spec import TranslationFiles
@@ -29,6 +29,16 @@ class PartsOptions(NamedTuple):
     """None chooses by the size of the file."""
     title: str = "Translating"
     """Title of the progress bar."""
+
+
+class PartRange(NamedTuple):
+    """Lines of the input that make a part."""
+
+    part: int
+    """Index of the part, from 0."""
+    first_number: int
+    """Line number of the first of its lines in the input, from 1."""
+    n_lines: int
 
 
 class _ChunkOfPart(NamedTuple):
@@ -62,6 +72,40 @@ class PartWorker:
         self.parts, self.pool, self.options = parts, pool, options
         self.n_parts = self.n_lines = 0
         """Number of parts and lines of the whole file, known when it has been read."""
+        self._reader: InputReader | None = None
+
+    @classmethod
+    def for_files(
+        cls,
+        files: TranslationFiles,
+        made_from: dict[str, Any],
+        pool: WorkerPool,
+        options: PartsOptions,
+    ) -> Self:
+        """Make a worker for an output.
+
+        Args:
+            files: An input and an output that are files, and others.
+            made_from: Everything that determines the output except the input files.
+            pool: Translates the lines.
+            options: Sizes of parts and chunks, and the rank.
+        Raises:
+            MtkitError: An input cannot be read.
+        """
+        assert files.output_path is not None and options.lines_per_part is not None
+        identities = {name: file_identity(path) for name, path in files.inputs()}
+        parts = PartsDir(
+            files.output_path,
+            {**identities, "utf8_errors": files.utf8_errors, **made_from},
+            options.lines_per_part,
+            files.alignments_path,
+        )
+        return cls(files, identities, parts, pool, options)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes write parts to the same directory."""
+        return self.options.rank.world_size > 1
 
     def make_parts(self, bar: ProgressBar | None, before: set[int]) -> None:
         """Translate the parts of this rank that are missing.
@@ -81,6 +125,53 @@ class PartWorker:
             for result in results:
                 self._write_part(result, results, destinations)
         self._refuse_changed()
+
+    def make_part(self, part: int, first_number: int) -> PartRange:
+        """Translate one part, unless it is finished already.
+
+        Parts may be made in any order. In increasing order, the input is read only once.
+
+        Args:
+            part: Index of the part.
+            first_number: Line number of the first of its lines, from 1.
+        Returns:
+            The lines that were read for it.
+        """
+        reader = self._reader_at(first_number)
+        first_number = reader.n_passed + 1
+        if self.parts.has(part):
+            reader.skip(self.parts.part_lines)
+        else:
+            destinations: deque[_ChunkOfPart] = deque()
+            chunks = self._chunks_of_part(part, reader, destinations)
+            with closing(self.pool.translate(chunks, lambda n: None)) as results:
+                for result in results:
+                    self._write_part(result, results, destinations)
+        self._refuse_changed()
+        self._reader = reader
+        return PartRange(part, first_number, reader.n_passed + 1 - first_number)
+
+    def part_ranges(self) -> list[PartRange]:
+        """Read the input, and return the lines of each part."""
+        ranges: list[PartRange] = []
+        with InputReader(self.files) as reader:
+            n_header = reader.skip(1) if self.options.has_header else 0
+            # A header without any rows makes a part too.
+            while not reader.is_at_end or (not ranges and n_header):
+                number = reader.n_passed + 1
+                ranges.append(PartRange(len(ranges), number, reader.skip(self.parts.part_lines)))
+            self.n_parts, self.n_lines = len(ranges), reader.n_passed - n_header
+        return ranges
+
+    def _reader_at(self, first_number: int) -> InputReader:
+        """Return the reader of the last part if it has not passed this line, else another one."""
+        reader, self._reader = self._reader, None
+        if reader is None or reader.n_passed >= first_number:
+            if reader is not None:
+                reader.__exit__(None, None, None)
+            reader = InputReader(self.files)
+        reader.skip(first_number - 1 - reader.n_passed)
+        return reader
 
     def _write_part(
         self,

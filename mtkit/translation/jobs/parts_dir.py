@@ -6,19 +6,21 @@ OUT.parts/
     joining                           held while the parts are joined, where several ranks make them
     batches/<part>/<line>             finished batches of the lines from that number on, of a part
                                       that is not yet complete; see `BatchJournal`
+    batches/<part>/attempts           a byte for each time that a machine of a cluster began it
     <key>/000012/000012345            output for the lines of part 12,345; <key> is a hash of the
                                       manifest, so that another translation does not interfere
     <key>/000012/000012345.alignments the word alignments of these lines, if requested
     <key>/000012/000012345.flags      how many of its lines are flagged, if any
 """
 
+import filecmp
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mtkit import __version__
 from mtkit.engines.batch_journal import lines_in_journal
@@ -36,6 +38,7 @@ MIN_PART_LINES, MAX_PART_LINES = 4_000, 20_000
 """Parts grow with the file: little is lost when a short run is killed, and a billion lines make
 50,000 files."""
 _SUFFIX = ".parts"
+_ATTEMPTS_NAME = "attempts"
 _PARTS_PER_DIR = 1_000
 _JOINED = {"is_joined": True}
 _JOIN_BYTES = 1 << 20
@@ -152,6 +155,20 @@ class PartsDir:
         """Return the path of the finished batches of some lines of a part."""
         return self._batches_dir(part) / str(first_number)
 
+    def count_attempt(self, part: int) -> int:
+        """Count an attempt to make a part, and return how many there have been, with this one."""
+        path = self._batches_dir(part) / _ATTEMPTS_NAME
+        with convert_os_errors(self.shown):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as stream:
+                stream.write(b".")
+                return stream.tell()
+
+    def forget_attempts(self) -> None:
+        """Reset the numbers of attempts."""
+        for path in (self.path / "batches").glob(f"*/{_ATTEMPTS_NAME}"):
+            path.unlink(missing_ok=True)
+
     def lines_in_journals(self) -> int:
         """Return the number of finished lines in parts that are not complete."""
         parts = self.finished()
@@ -178,7 +195,8 @@ class PartsDir:
             A function that appends the output for a chunk.
         Raises:
             Superseded: The directory is gone, or belongs to another translation.
-            MtkitError: A file cannot be written.
+            MtkitError: A file cannot be written, or another process has written the same part
+                with other content.
         """
         self._refuse_superseded()
         flags = FlagCounts()
@@ -201,6 +219,7 @@ class PartsDir:
 
             yield write
             self._refuse_superseded()
+            self._refuse_different(part, stream)
             if flags:
                 with atomic_write(self._part_path(part, ".flags")) as flags_stream:
                     flags_stream.write(json.dumps(flags).encode())
@@ -273,6 +292,16 @@ class PartsDir:
             raise Superseded(
                 f"`{self.shown}`: is gone, or in use for another translation",
                 "let only one translation write a file",
+            )
+
+    def _refuse_different(self, part: int, stream: BinaryIO) -> None:
+        """Compare what was written to a stream with the part, if another process finished it."""
+        stream.flush()
+        if self.has(part) and not filecmp.cmp(stream.name, self._part_path(part), shallow=False):
+            raise MtkitError(
+                f"`{self.shown}`: part {part:,} was translated by two processes, with different"
+                " results",
+                "the same command with --resume keeps the first of them",
             )
 
     def _refuse_foreign(self) -> None:
