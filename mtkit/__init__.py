@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     from mtkit.interop.sharing.push import push as push
     from mtkit.training.reporting.tracker import Tracker as Tracker
     from mtkit.training.train import train as train
+    from mtkit.translation.ray_translator import RayTranslator as RayTranslator
     from mtkit.translation.translator import Translator as Translator
 
 _HOMES = {
     "DocumentSettings": "mtkit.documents.translate_document",
     "MtkitError": "mtkit.errors",
+    "RayTranslator": "mtkit.translation.ray_translator",
     "Recipe": "mtkit.config.recipe",
     "Tracker": "mtkit.training.reporting.tracker",
     "Translator": "mtkit.translation.translator",
@@ -77,6 +79,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "Tracker",
     "average",
     "Translator",
+    "RayTranslator",
     "translate_document",
     "DocumentSettings",
     "translate_segments",

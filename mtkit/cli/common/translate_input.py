@@ -157,6 +157,7 @@ def _refuse_options_of_lines(spec: "TranslationSpec", run: "RunOptions") -> None
         "--resume": bool(run.resume),
         "--processes": (run.n_processes or 1) > 1,
         "--chunk-lines": run.chunk_lines is not None,
+        "--ray": run.ray is not None,
         "torchrun": DistEnv.from_environment().world_size > 1,
     }
     if names := ", ".join(name for name, is_given in given.items() if is_given):

@@ -240,6 +240,9 @@ class TranslationDeviceOptions(DeviceOptions):
     """Translate a line in exactly the same way whatever else is translated, also with int8, a
     shortlist or a GPU; slower."""
     engine: EngineOption = "auto"
+    ray: Annotated[str | None, typer.Option("--ray", metavar="ADDRESS")] = None
+    """Share the lines of a file among the machines of a Ray cluster: auto is the running one, local
+    this machine alone, or HOST:PORT; needs the extra [ray]."""
 
     def load_arguments(self, tags: TagOptions, model_dirs: list[Path]) -> dict[str, Any]:
         """Return arguments of `Translator.load` that determine the output."""
@@ -268,7 +271,9 @@ class TranslationDeviceOptions(DeviceOptions):
         # Whoever types lines wants an answer to each.
         if chunk_lines is None and str(paths.input_path) == "-" and sys.stdin.isatty():
             chunk_lines = 1
-        return RunOptions(self.device, self.workers, self.processes, chunk_lines, paths.resume)
+        return RunOptions(
+            self.device, self.workers, self.processes, chunk_lines, paths.resume, self.ray
+        )
 
 
 def translation_files(

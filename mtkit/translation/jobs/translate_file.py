@@ -50,13 +50,23 @@ def translate_file(spec: TranslationSpec, run: RunOptions = RunOptions()) -> Non
     """
     files, rank = spec.files, DistEnv.from_environment()
     if not files.can_resume:
-        _refuse_streams(run.resume, rank)
+        _refuse_streams(run, rank)
+    if run.ray is not None and rank.world_size > 1:
+        raise MtkitError(
+            f"--ray in each of {rank.world_size} ranks",
+            "start the command once, without torchrun: Ray distributes the lines",
+        )
     # A bar would get between the lines of a terminal that shows both.
     is_shown = files.output_path is not None or not sys.stdout.isatty()
     n_lines = None
     if not is_stream(files.input_path) and (is_shown or any(files.parallel_inputs())):
         n_lines = number_of_lines(files.input_path, "the source text")
         refuse_unequal_lengths(files, n_lines)
+    if run.ray is not None:
+        from mtkit.translation.jobs.ray_parts import translate_on_ray
+
+        translate_on_ray(_with_header(spec), run, n_lines)
+        return
     if run.chunk_lines is not None and is_stream(files.input_path):
         run = _refuse_several_processes(run)
     layout = choose_layout(
@@ -70,13 +80,19 @@ def translate_file(spec: TranslationSpec, run: RunOptions = RunOptions()) -> Non
         from mtkit.translation.jobs.in_parts import translate_in_parts
         from mtkit.translation.jobs.part_worker import PartsOptions
 
-        if spec.lines.needs_header:
-            with InputReader(files) as reader:
-                spec = spec.with_header(next((line.text for line in reader.take(1)), ""))
+        spec = _with_header(spec)
         options = PartsOptions(chunk_lines, spec.lines.needs_header, rank, n_lines)
         translate_in_parts(files, spec.pool(layout), spec.made_from(layout), run.resume, options)
     else:
         translate_stream(spec, layout, chunk_lines, n_lines, is_shown=is_shown)
+
+
+def _with_header(spec: TranslationSpec) -> TranslationSpec:
+    """Return the translation with the header line of its table, if it has one."""
+    if not spec.lines.needs_header:
+        return spec
+    with InputReader(spec.files) as reader:
+        return spec.with_header(next((line.text for line in reader.take(1)), ""))
 
 
 def translate_stream(
@@ -156,9 +172,14 @@ def _refuse_several_processes(run: RunOptions) -> RunOptions:
     return replace(run, n_processes=1)
 
 
-def _refuse_streams(resume: bool | None, rank: DistEnv) -> None:
+def _refuse_streams(run: RunOptions, rank: DistEnv) -> None:
     """Refuse options that need an input and an output that are files."""
-    if resume:
+    if run.ray is not None:
+        raise MtkitError(
+            "a Ray cluster translates a file to a file, not stdin or stdout",
+            "name both files, or leave out --ray",
+        )
+    if run.resume:
         raise MtkitError(
             "--resume needs an input file and an output file",
             "name both files, or leave out --resume",

@@ -207,6 +207,8 @@ class RunOptions:
     resume: bool | None = None
     """Whether to continue what an interrupted run has left, or to discard it; None refuses to
     start if there is anything."""
+    ray: str | None = None
+    """Address of a Ray cluster that translates, see `ray_cluster`; None is this machine."""
 
 
 def load_line_translator(

@@ -1,9 +1,14 @@
 """Line functions that need no model, importable by worker processes."""
 
 import os
+import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
+from mtkit.translation.jobs.translation_spec import TranslationSpec
+from mtkit.translation.jobs.worker_pool import WorkerPool
 from mtkit.translation.lines.records import ChunkResult, LineChunk, OutputLine
 from mtkit.translation.result import FlagCounts
 
@@ -39,3 +44,29 @@ class Upper:
         ]
         header = None if self.header is None or not chunk.is_first else OutputLine(self.header, "")
         return ChunkResult(lines[:-1] if "bad" in texts else lines, FlagCounts(), header)
+
+
+@dataclass(frozen=True)
+class UpperSpec(TranslationSpec):
+    """A translation by `Upper`. The first process that reads a line `kill me` kills itself."""
+
+    delay_s: float = 0.0
+
+    def made_from(self, layout):
+        return {"settings": {"delay_s": self.delay_s}}
+
+    def pool(self, layout):
+        return WorkerPool(_KilledOnce, lambda index: (self.delay_s, self.files.input_path))
+
+
+class _KilledOnce(Upper):
+    def __init__(self, delay_s: float, input_path: Path) -> None:
+        super().__init__(delay_s)
+        self.marker = input_path.with_name("killed")
+
+    def __call__(self, chunk, on_lines=lambda n: None):
+        texts = {line.text for line in chunk.lines}
+        if "kill me always" in texts or ("kill me" in texts and not self.marker.exists()):
+            self.marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(chunk, on_lines)
