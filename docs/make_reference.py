@@ -29,6 +29,7 @@ COMMANDS = (
     "compare",
     "shortlist",
     "backtranslate",
+    "distill",
     "vocab prune",
     "vocab extend",
     "import huggingface",

@@ -31,6 +31,7 @@ SUMMARIES = {
     "score": "Compute the probability that a model assigns to given translations.",
     "shortlist": "Build a lexical shortlist, which makes translation faster.",
     "backtranslate": "Make training pairs of monolingual text by back-translation.",
+    "distill": "Translate a training corpus by a teacher, for a smaller student.",
     "vocab": "Change the vocabulary of a model: prune it to a corpus, or extend it.",
     "import": "Import models of other programs.",
     "export": "Export models for other programs.",

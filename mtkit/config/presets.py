@@ -52,3 +52,21 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 """Recipe sections without `data:`, by preset name."""
+
+STUDENTS: dict[str, dict[str, dict[str, Any]]] = {
+    # Kasai et al. 2021 (arXiv:2006.10369): a deep encoder keeps the quality, and a shallow decoder,
+    # which runs once for each token, makes translation fast. A teacher's translations are smoother
+    # than genuine text already, so labels are not smoothed.
+    "6+2": {
+        "model": {"n_encoder_layers": 6, "n_decoder_layers": 2},
+        "training": {"label_smoothing": 0.0, "alignment_layer": -1},
+    },
+    "12+1": {
+        # Deep encoders are hard to train with post-norm (Wang et al. 2019, arXiv:1906.01787).
+        "model": {"n_encoder_layers": 12, "n_decoder_layers": 1, "norm": "pre"},
+        "training": {"label_smoothing": 0.0, "alignment_layer": -1},
+    },
+    "same": {"training": {"label_smoothing": 0.0}},
+}
+"""Changes of a recipe for a student of sequence-level distillation, by name: layers of encoder +
+decoder."""

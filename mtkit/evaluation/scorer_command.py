@@ -4,10 +4,7 @@ The program reads one JSON object per line from stdin, with `id`, `source`, `hyp
 `reference`, and writes the same lines in the same order to stdout, each with a `prediction` added.
 """
 
-import json
 import math
-import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +13,7 @@ import numpy as np
 from mtkit.errors import MtkitError
 from mtkit.evaluation.comparison import System
 from mtkit.evaluation.corpus_metric import Rows
+from mtkit.io.json_command import Answer, run_json_command
 from mtkit.version import __version__
 
 _DIRECTIONS = {"higher": True, "lower": False}
@@ -144,60 +142,23 @@ def run_scorer(command: str, segments: Sequence[Mapping[str, Any]]) -> list[floa
     """Return a program's prediction for each segment; its stderr is passed on.
 
     Args:
-        command: Program and arguments, quoted as in a shell; it is not run by one.
-        segments: JSON objects, each with an `id`.
+        command: See `run_json_command`.
+        segments: See `run_json_command`.
     Raises:
-        MtkitError: The program cannot be run or fails, or writes another number of lines, another
-            order, or a prediction that is not a finite number.
+        MtkitError: See `run_json_command`; or a prediction is not a finite number.
     """
-    text = "".join(json.dumps(segment, ensure_ascii=False) + "\n" for segment in segments)
-    try:
-        done = subprocess.run(
-            shlex.split(command), input=text.encode(), stdout=subprocess.PIPE, check=False
-        )
-    except (OSError, ValueError) as exc:
-        raise MtkitError(
-            f"scorer `{command}`: cannot be run: {getattr(exc, 'strerror', None) or exc}",
-            "check the command; for a pipe or several commands, use bash -c '...'",
-        ) from None
-    if done.returncode:
-        raise MtkitError(
-            f"scorer `{command}`: exit status {done.returncode}", "its own messages are above"
-        )
-    lines = done.stdout.decode(errors="replace").removesuffix("\n").split("\n")
-    if len(lines) != len(segments):
-        raise MtkitError(
-            f"scorer `{command}`: {len(segments)} lines in, but {len(lines)} lines out",
-            "it must write one JSON object per line, and everything else to stderr",
-        )
-    return [
-        _prediction(line, segment["id"], f"scorer `{command}`, line {number} of its output")
-        for number, (line, segment) in enumerate(zip(lines, segments, strict=True), 1)
-    ]
+    return [_prediction(answer) for answer in run_json_command("scorer", command, segments)]
 
 
-def _prediction(line: str, expected_id: str, where: str) -> float:
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
-        fields = None
-    if not isinstance(fields, dict):
-        raise MtkitError(
-            f"{where}: not a JSON object: {line[:60]!r}", "each line is one JSON object"
-        )
-    if str(fields.get("id")) != expected_id:
-        raise MtkitError(
-            f"{where}: id {fields.get('id')!r}, but {expected_id!r} is next",
-            "the lines must keep their ids and their order",
-        )
-    prediction = fields.get("prediction")
+def _prediction(answer: Answer) -> float:
+    prediction = answer.fields.get("prediction")
     if (
         isinstance(prediction, bool)
         or not isinstance(prediction, int | float)
         or not math.isfinite(prediction)
     ):
         raise MtkitError(
-            f"{where}: prediction {prediction!r} is not a finite number",
+            f"{answer.where}: prediction {prediction!r} is not a finite number",
             "each line needs the field prediction, a number",
         )
     return float(prediction)

@@ -1,25 +1,21 @@
 """Back-translation (Sennrich et al. 2016): text in the target language, translated into the source
 language, as further training pairs with a genuine target side."""
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.clean.clean_corpus import CleanPairs, CleanReport
-from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
-from mtkit.io.progress import format_duration, format_rate
 from mtkit.synthesis.corpus_dir import CorpusDir
+from mtkit.synthesis.dry_run import DryRun, measure
 from mtkit.synthesis.line_selection import MonolingualText, held_out_lines
 from mtkit.synthesis.make_corpus import (
     CorpusReport,
     PairFilter,
     SyntheticCorpus,
     Teacher,
-    format_counts,
     make_corpus,
 )
 from mtkit.synthesis.mixed_recipe import (
@@ -31,13 +27,9 @@ from mtkit.synthesis.mixed_recipe import (
     synthetic_name,
 )
 from mtkit.synthesis.pair_rules import PairRules
-from mtkit.tokenizer.train import reservoir_sample
 
 logger = get_logger(__name__)
 
-SAMPLE_LINES = 200
-"""Lines that a dry run translates."""
-_SEED = 1
 _HEADING = """\
 Genuine and back-translated pairs; written by `mtkit backtranslate`. The tokenizer is trained
 # again, so that it knows the tag."""
@@ -128,55 +120,11 @@ def backtranslate(job: BackTranslation, *, resume: bool = True) -> BackTranslati
     return report
 
 
-class DryRun(NamedTuple):
-    """Estimate of the size and the time of a back-translation."""
-
-    lines: CleanReport
-    """Counts of the text; duplicates are not known yet."""
-    seconds_per_line: float
-
-    def text_lines(self) -> Iterator[str]:
-        """Format the estimate line by line."""
-        n = self.lines.n_kept
-        yield from format_counts(self.lines, "lines read", "to translate, duplicates included")
-        yield (
-            f"about {format_duration(n * self.seconds_per_line)} to translate, at "
-            f"{format_rate(1 / max(self.seconds_per_line, 1e-9))} lines/s, measured on a sample"
-        )
-        yield "dry run: nothing was written"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the estimate as a JSON object."""
-        seconds = self.lines.n_kept * self.seconds_per_line
-        return {
-            "dry_run": True,
-            "n_read": self.lines.n_read,
-            "n_to_translate": self.lines.n_kept,
-            "dropped": dict(self.lines.dropped.counts),
-            "seconds_per_line": self.seconds_per_line,
-            "seconds": seconds,
-        }
-
-
 def estimate(job: BackTranslation) -> DryRun:
-    """Count the lines to translate, and measure the speed on a random sample of them.
-
-    Raises:
-        MtkitError: A file cannot be read, a model cannot be loaded, or no line is left.
-    """
+    """Count the lines to translate, and measure the speed; see `measure`."""
     job.mixture.check(job.recipe.data)
     _warn_of_missing_test_set(job)
-    pairs = CleanPairs(job.text.chunks(), "keep")
-    texts = (text for kept, _ in pairs for text, _ in kept)
-    sample = reservoir_sample(texts, SAMPLE_LINES, _SEED)
-    report = pairs.report()
-    if not sample:
-        raise MtkitError(
-            f"none of {report.n_read:,} lines is left to translate",
-            "see `mtkit data clean` for the rules, which are keys of `clean:` in the recipe",
-        )
-    random.Random(_SEED).shuffle(sample)
-    return DryRun(report, job.teacher.seconds_per_line(sample))
+    return measure([(job.text, job.teacher)])
 
 
 def _warn_of_missing_test_set(job: BackTranslation) -> None:

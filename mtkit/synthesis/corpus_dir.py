@@ -129,7 +129,7 @@ class CorpusDir:
         old = read_manifest(self.steps_dir)
         if old is None:
             self._refuse_foreign()
-        elif resume and old != manifest:
+        elif resume and old != manifest and self._has_translations():
             raise MtkitError(
                 f"`{self.path}`: was made from something else: "
                 f"{', '.join(differences(old, manifest))}",
@@ -141,9 +141,13 @@ class CorpusDir:
         for directory in (self.path, self.steps_dir, *self.steps_dir.glob("*/")):
             if directory.is_dir():
                 clean_up_leftovers(directory)
-        if old is not None and not resume:
+        if old is not None and (not resume or old != manifest):
             self._clear_steps()
         _write(self.steps_dir / MANIFEST_NAME, json.dumps(manifest, indent=2) + "\n")
+
+    def _has_translations(self) -> bool:
+        """Whether there is anything that would take long to make again."""
+        return any(self.steps_dir.glob("*/translations.jsonl*"))
 
     def _clear_steps(self) -> None:
         """Remove everything but the manifest, by which the directory is known to be ours."""

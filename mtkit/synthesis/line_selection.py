@@ -1,4 +1,5 @@
-"""The lines to translate: monolingual text, cleaned and without duplicates and held-out lines."""
+"""The lines to translate: monolingual text or the sources of a corpus, cleaned, without
+duplicates and held-out lines."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,7 +9,13 @@ from typing import Any, Protocol
 
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean.chunk_cleaner import CleanedChunk
-from mtkit.corpus.clean.clean_corpus import CHUNK_SIZE, CleanPairs, CleanReport, clean_chunks
+from mtkit.corpus.clean.clean_corpus import (
+    CHUNK_SIZE,
+    CleanPairs,
+    CleanReport,
+    clean_chunks,
+    cleaned_chunks,
+)
 from mtkit.corpus.clean.drop_counts import DropCounts
 from mtkit.corpus.clean.held_out_keys import HeldOutKeys
 from mtkit.corpus.clean.match_keys import DuplicateRule
@@ -76,14 +83,11 @@ class MonolingualText:
 
     def made_from(self) -> dict[str, Any]:
         """See `LineSource`."""
-        data = self.recipe.data
         names = ["input", *(f"input {number}" for number in range(2, len(self.paths) + 1))]
         return {
             **dict(zip(names, self._identities, strict=True)),
-            "languages": [data.src_lang, data.tgt_lang],
-            "clean": self.recipe.clean.model_dump(mode="json"),
-            "held_out": [source_fingerprint(one, data) for one in (*data.validation, *data.test)]
-            + [file_identity(path) for path in self.held_out_paths],
+            **_rules_made_from(self.recipe),
+            "held_out_files": [file_identity(path) for path in self.held_out_paths],
         }
 
     def chunks(self) -> Iterator[CleanedChunk]:
@@ -111,6 +115,46 @@ class MonolingualText:
         while texts := list(islice(lines, CHUNK_SIZE)):
             yield PairChunk.of(0, first, [SentencePair(text, text) for text in texts])
             first += len(texts)
+
+
+class TrainingSources:
+    """Sources of a training corpus of a recipe, with their references.
+
+    Args:
+        recipe: The recipe.
+        index: Index of the corpus in `data.train`.
+        n_workers: Processes that clean.
+    """
+
+    def __init__(self, recipe: Recipe, index: int, n_workers: int | None = None) -> None:
+        self._source = recipe.data.train[index]
+        data = recipe.data.model_copy(update={"train": (self._source,), "stages": ()})
+        self._recipe = recipe.model_copy(update={"data": data})
+        self.duplicates: DuplicateRule = recipe.clean.duplicates
+        self._n_workers = n_workers
+
+    def made_from(self) -> dict[str, Any]:
+        """See `LineSource`."""
+        corpus = source_fingerprint(self._source, self._recipe.data)
+        return {"corpus": corpus, **_rules_made_from(self._recipe)}
+
+    def chunks(self) -> Iterator[CleanedChunk]:
+        """See `LineSource`."""
+        return cleaned_chunks(self._recipe, self._n_workers)
+
+    def record(self, src: str, tgt: str) -> dict[str, str]:
+        """See `LineSource`."""
+        return {"text": src, "reference": tgt}
+
+
+def _rules_made_from(recipe: Recipe) -> dict[str, Any]:
+    """Return what determines which lines of a text are selected."""
+    data = recipe.data
+    return {
+        "languages": [data.src_lang, data.tgt_lang],
+        "clean": recipe.clean.model_dump(mode="json"),
+        "held_out": [source_fingerprint(one, data) for one in (*data.validation, *data.test)],
+    }
 
 
 def held_out_lines(recipe: Recipe, paths: Iterable[Path] = ()) -> HeldOutKeys:

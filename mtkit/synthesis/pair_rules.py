@@ -1,9 +1,11 @@
 """Pairs of a text and its translation, and the rules by which they are kept."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from sacrebleu.metrics.chrf import CHRF
 
 from mtkit.config.clean import CleanConfig
 from mtkit.corpus.clean.drop_counts import REASONS
@@ -44,7 +46,10 @@ class PairRules:
         config: Rules for all pairs; any copy is dropped if copies are dropped at all.
         langs: Language codes of source and target.
         side: The side of the translations.
-        held_out: Lines that a pair may not contain.
+        held_out: Lines or pairs that the corpus may not contain.
+        nearest_reference: Whether the translation of the n best is taken that is nearest the
+            reference by sentence-level chrF (sequence-level interpolation; Kim and Rush 2016,
+            arXiv:1606.07947), rather than the best one.
     """
 
     def __init__(
@@ -52,18 +57,23 @@ class PairRules:
         config: CleanConfig,
         langs: tuple[str, str],
         side: SyntheticSide,
-        held_out: HeldOutKeys,
+        held_out: HeldOutKeys | None,
+        *,
+        nearest_reference: bool = False,
     ) -> None:
         # A genuine pair may be a name in both languages; a model copies what it cannot translate.
         copies = {"min_copy_letters": min(config.min_copy_letters, 1)}
         self._cleaner = PairCleaner(config.model_copy(update=copies), *langs, held_out)
-        self._is_src = side == "src"
+        self._is_src, self._nearest_reference = side == "src", nearest_reference
         self._spaces = all(word_separator(lang) == " " for lang in langs)
 
     def pair(self, record: dict[str, Any]) -> SyntheticPair:
         """Make a pair of a record with `text` and `translation`."""
         translation = record["translation"]
         text, translated = record["text"], translation["text"]
+        if self._nearest_reference:
+            candidates = [one["text"] for one in translation["n_best"]]
+            translated = nearest(candidates, record["reference"])
         src, tgt = (translated, text) if self._is_src else (text, translated)
         cleaned = self._cleaner.clean(src, tgt)
         reason = cleaned.reason or self._fault(text, translated, translation["flags"])
@@ -85,6 +95,13 @@ class PairRules:
         if "looped" in flags or repeated_beyond(*words):
             return "looped"
         return "short" if "short" in flags else None
+
+
+def nearest(candidates: Sequence[str], reference: str) -> str:
+    """Return the candidate nearest a reference by sentence-level chrF; of equals, the first."""
+    chrf = CHRF()
+    scores = [chrf.sentence_score(candidate, [reference]).score for candidate in candidates]
+    return candidates[scores.index(max(scores))]
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:

@@ -3,17 +3,25 @@
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from mtkit.translation.jobs.device_layout import choose_layout
-from mtkit.translation.jobs.parts_dir import parts_path
+from mtkit.config.data import CorpusSource
+from mtkit.errors import MtkitError
+from mtkit.io.find_model import tags_of_model
+from mtkit.io.json_command import Answer, run_json_command
+from mtkit.translation.jobs.device_layout import DeviceLayout, choose_layout
+from mtkit.translation.jobs.in_parts import translate_in_parts
+from mtkit.translation.jobs.part_worker import PartsOptions
+from mtkit.translation.jobs.parts_dir import MAX_PART_LINES, parts_path
 from mtkit.translation.jobs.translate_file import translate_file
 from mtkit.translation.jobs.translation_spec import RunOptions, TranslationFiles, TranslationSpec
+from mtkit.translation.jobs.worker_pool import WorkerPool
 from mtkit.translation.lines.line_options import LineOptions
-from mtkit.translation.lines.records import InputLine, LineChunk
+from mtkit.translation.lines.records import ChunkResult, InputLine, LineChunk, OutputLine
+from mtkit.translation.result import FlagCounts
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,18 @@ class ModelTeacher:
             pass
         return (time.monotonic() - started_s) / len(texts) / max(1, layout.n_processes)
 
-    def _layout(self) -> Any:
+    def for_corpus(self, source: CorpusSource) -> Self:
+        """Return the teacher with the tags of a training corpus, as far as the models know them."""
+        known = tags_of_model(self.model_dirs[0])
+        tags = {
+            key: (*self.load.get(key, ()), *(tag for tag in own if tag in names))
+            for key, own, names in zip(
+                ("tags", "tgt_tags"), (source.tags, source.tgt_tags), known, strict=True
+            )
+        }
+        return replace(self, load=self.load | tags)
+
+    def _layout(self) -> DeviceLayout:
         return choose_layout(self.run.device, self.run.n_processes, self.run.n_workers, None)
 
     def _spec(self, lines_path: Path, out_path: Path | None = None) -> TranslationSpec:
@@ -74,3 +93,77 @@ class ModelTeacher:
             load=self.load,
             engine=self.engine,
         )
+
+
+@dataclass(frozen=True)
+class CommandTeacher:
+    """A program: it reads JSON objects with `id` and `source`, and adds `translation` to each.
+
+    `translation` is a text or, for several candidates, a list of texts with the best first. The
+    program is run once for each part of the lines, so that finished parts survive a kill.
+    """
+
+    command: str
+    n_best: int | None = None
+    """Number of candidates that are kept; None is the best one."""
+
+    def made_from(self) -> dict[str, Any]:
+        """See `Teacher`."""
+        return {"settings": {"teacher_command": self.command, "n_best": self.n_best}}
+
+    def translate(self, lines_path: Path, out_path: Path) -> None:
+        """See `Teacher`."""
+        resume = True if parts_path(out_path).exists() else None
+        pool = WorkerPool(CommandTranslator, lambda index: (self,))
+        options = PartsOptions(chunk_lines=MAX_PART_LINES)
+        files = TranslationFiles(lines_path, out_path)
+        translate_in_parts(files, pool, self.made_from(), resume, options)
+
+    def seconds_per_line(self, texts: Sequence[str]) -> float:
+        """See `Teacher`; the start of the program is included."""
+        started_s = time.monotonic()
+        self.candidates(texts)
+        return (time.monotonic() - started_s) / len(texts)
+
+    def candidates(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the candidates for each text.
+
+        Raises:
+            MtkitError: See `run_json_command`; or a translation is missing.
+        """
+        objects = [{"id": str(number), "source": text} for number, text in enumerate(texts, 1)]
+        answers = run_json_command("teacher", self.command, objects)
+        return [_candidates(answer)[: self.n_best or 1] for answer in answers]
+
+
+class CommandTranslator:
+    """Translates chunks with a program."""
+
+    def __init__(self, teacher: CommandTeacher) -> None:
+        self._teacher = teacher
+
+    def __call__(
+        self, chunk: LineChunk, on_lines: Callable[[int], None] | None = None
+    ) -> ChunkResult:
+        """Add the translations of a chunk of JSON objects."""
+        records = [json.loads(line.text) for line in chunk.lines]
+        found = self._teacher.candidates([record["text"] for record in records])
+        for record, texts in zip(records, found, strict=True):
+            record["translation"] = {"text": texts[0], "flags": []}
+            if self._teacher.n_best is not None:
+                record["translation"]["n_best"] = [{"text": text} for text in texts]
+        if on_lines is not None:
+            on_lines(len(records))
+        lines = [OutputLine(json.dumps(record, ensure_ascii=False)) for record in records]
+        return ChunkResult(lines, FlagCounts())
+
+
+def _candidates(answer: Answer) -> list[str]:
+    found = answer.fields.get("translation")
+    texts: list[Any] = found if isinstance(found, list) else [found]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise MtkitError(
+            f"{answer.where}: translation {found!r} is neither a text nor a list of texts",
+            "each line needs the field translation",
+        )
+    return texts

@@ -27,6 +27,7 @@ COMMANDS = [
     "average",
     "shortlist",
     "backtranslate",
+    "distill",
     "vocab",
     "vocab prune",
     "vocab extend",

@@ -54,6 +54,7 @@ COMMANDS = {
         "--held-out {held_out} --forward-model {forward_dirs}",
         ("out_dir",),
     ),
+    "distill": Command("distill {recipe_path} -m {model_dirs} -o {out_dir}", ("out_dir",)),
     "shortlist": Command(
         "shortlist {paths} {paths} -m {model_dir} -o {output_path}", ("output_path",)
     ),

@@ -4,7 +4,7 @@ import json
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.config.recipe import Recipe
@@ -65,6 +65,7 @@ def test_bad_lines_and_bad_translations_are_counted_by_reason(folder, make):
     assert [tgt for _, tgt in corpus(folder)] == ["a good line", "last line"]
 
 
+@settings(max_examples=10)
 @given(st.randoms(use_true_random=False))
 def test_no_held_out_line_is_ever_in_the_corpus(tmp_path_factory, rng: random.Random):
     words = ["good", "Morning", "it", "is", "fine", "a", "long", "way", "!", "."]
