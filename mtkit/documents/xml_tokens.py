@@ -230,6 +230,26 @@ def without_invalid(text: str) -> str:
     return _INVALID.sub("\ufffd", text)
 
 
+def check_written(text: str, where: str) -> None:
+    """Check that a document with translations is still well-formed.
+
+    Args:
+        text: The document.
+        where: Its name in the error.
+    Raises:
+        MtkitError: It is not, which is a defect of the reader of its format.
+    """
+    try:
+        expat.ParserCreate("utf-8").Parse(text.encode(), True)
+    except expat.ExpatError as exc:
+        reason = expat.ErrorString(exc.code)
+        raise MtkitError(
+            f"`{where}`: would not be well-formed XML with its translation: {reason} in line "
+            f"{exc.lineno:,}",
+            "this is a defect of mtkit; please report it, if possible with the document",
+        ) from None
+
+
 class _Checked:
     """A document that is checked, with the names and attributes of its start tags in order.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from mtkit.documents.encoding import Encoding, decode
 from mtkit.documents.office.content_types import CONTENT_TYPES, read_content_types
 from mtkit.documents.segment import Document, Segment, Translated
+from mtkit.documents.xml_tokens import check_written
 from mtkit.errors import MtkitError
 from mtkit.io.zip_archive import ZipArchive
 
@@ -65,7 +66,11 @@ class Package(Document):
         return self.parts[segment.part][1].line(segment)
 
     def encode(self, translated: Sequence[Translated], name: str) -> bytes:
-        """Return the archive with translated segments."""
+        """Return the archive with translated segments.
+
+        Raises:
+            MtkitError: A part would not be well-formed, or its encoding lacks a character.
+        """
         if not translated:
             return self.archive.archive_bytes
         by_part: list[list[Translated]] = [[] for _ in self.parts]
@@ -74,5 +79,8 @@ class Package(Document):
         contents: dict[str, bytes] = {}
         for (member, part), changed in zip(self.parts, by_part, strict=True):
             if changed or part.marks:
-                contents[member] = part.encode(changed, f"{name}: {member}")
+                where = f"{name}: {member}"
+                text = part.write(changed)
+                check_written(text, where)
+                contents[member] = part.encoding.encode(text, part.encoding_errors, where)
         return self.archive.replaced(contents)
