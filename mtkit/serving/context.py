@@ -17,7 +17,8 @@ from mtkit.serving.dispatcher import Dispatcher
 from mtkit.serving.fair_queue import QueueFullError, WorkerLostError
 from mtkit.serving.metrics import RequestMetrics
 from mtkit.serving.request_params import Params
-from mtkit.serving.service import NoRouteError, TranslationService
+from mtkit.serving.served_languages import NoRouteError
+from mtkit.serving.service import TranslationService
 from mtkit.serving.settings import ServeSettings
 
 if TYPE_CHECKING:

@@ -196,7 +196,8 @@ class Dispatcher:
 
 def _batch(units: Sequence[Unit]) -> Batch:
     key: Any = units[0].job.key
-    return Batch(key, [unit.job.texts[unit.index] for unit in units])
+    texts = [unit.job.texts[unit.index] for unit in units]
+    return Batch(key, texts, [unit.job.required[unit.index] for unit in units if unit.job.required])
 
 
 class _Slot:

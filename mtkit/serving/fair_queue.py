@@ -7,7 +7,7 @@ requests nor a long document holds up a short request.
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -68,6 +68,8 @@ class Job:
     key: Hashable
     """Everything that has to be equal within a batch: the model and its settings."""
     texts: list[str]
+    required: Sequence[tuple[str, ...]] = ()
+    """Words that the translation of each text has to contain; empty if there are none."""
     future: "asyncio.Future[list[Any]]" = field(init=False)
     """Results of the texts, in order."""
     served: float = 0.0

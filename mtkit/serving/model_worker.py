@@ -43,6 +43,8 @@ class ModelDescription(NamedTuple):
     """Whether a translation is known not to depend on the other texts of its batch."""
     masks: tuple[str, ...] = ()
     """Symbols for placeholders that the model was trained to copy."""
+    can_require: bool = False
+    """Whether words can be required in a translation."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class BatchKey(NamedTuple):
     """Whether words are aligned, if the engine can do so."""
     split_sentences: Literal["auto", "always", "never"] | None = None
     terms: Terms = ()
+    requires_words: bool = False
+    """Whether the texts come with words that their translations have to contain."""
 
 
 class Batch(NamedTuple):
@@ -83,6 +87,9 @@ class Batch(NamedTuple):
 
     key: BatchKey
     texts: list[str]
+    required: Sequence[tuple[str, ...]] = ()
+    """Words that the translation of each text has to contain, if the key says that there are any.
+    """
 
 
 class ModelWorker:
@@ -139,13 +146,26 @@ class ModelWorker:
         )
 
     def _describe(self, translator: "Translator") -> ModelDescription:
+        from mtkit.config.search import SearchConfig
+        from mtkit.translation.required_words import can_require_words
+
         src, tgt = languages_of(translator.config)
         is_exact = bool(translator.models) and (
             self.options.batch_invariant
             or (self.device == "cpu" and self.options.precision != "int8")
         )
-        masks = translator.config.masks
-        return ModelDescription(src, tgt, translator.placement, is_exact, masks)
+        fields = SearchConfig.model_fields
+        search = {name: one for name, one in self.options.search.items() if name in fields}
+        return ModelDescription(
+            src,
+            tgt,
+            translator.placement,
+            is_exact,
+            translator.config.masks,
+            can_require_words(
+                translator.search_config(**search), is_own_engine=bool(translator.models)
+            ),
+        )
 
     def _translator(self, key: BatchKey) -> "Translator":
         """Return the translator for the languages of a batch; all of a model share its engine."""
@@ -183,6 +203,11 @@ class ModelWorker:
             search["split_sentences"] = key.split_sentences
         if key.terms:
             search["terms"] = dict(key.terms)
+        if key.requires_words:
+            from mtkit.translation.required_words import writable
+
+            subword = translator.tokenizer.tgt
+            search["constraints"] = [{"must": writable(subword, row)} for row in batch.required]
         return translator.translate(batch.texts, **search)
 
 

@@ -23,6 +23,23 @@ class Hop(NamedTuple):
     tgt_lang: str
 
 
+class NoRouteError(Exception):
+    """No model translates between two languages.
+
+    Args:
+        languages: The served languages.
+        src: Code of one of them.
+        tgt: Code of another one.
+    """
+
+    def __init__(self, languages: "ServedLanguages", src: str, tgt: str) -> None:
+        # The message of LibreTranslate.
+        super().__init__(
+            f"{languages.name(tgt)} ({tgt}) is not available as a target language from "
+            f"{languages.name(src)} ({src})"
+        )
+
+
 class ServedLanguages:
     """Pairs of languages that are served.
 

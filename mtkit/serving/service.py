@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from mtkit.documents.xml_fragment import XmlTags
 from mtkit.serving.detect import Detection, detect_language
 from mtkit.serving.fair_queue import FairQueue, Job, QueueFullError, estimate_tokens
-from mtkit.serving.model_worker import BatchKey, Terms
-from mtkit.serving.served_languages import Hop, ServedLanguages
+from mtkit.serving.model_worker import BatchKey, ModelDescription, Terms
+from mtkit.serving.served_languages import Hop, NoRouteError, ServedLanguages
 from mtkit.serving.text_units import Link, TextUnits
 
 if TYPE_CHECKING:
@@ -27,21 +27,9 @@ _LONG_CHARS = 20_000
 """Texts of this length are cut in a thread, because the event loop has to stay free."""
 
 
-class NoRouteError(Exception):
-    """No model translates between two languages.
-
-    Args:
-        languages: The served languages.
-        src: Code of one of them.
-        tgt: Code of another one.
-    """
-
-    def __init__(self, languages: ServedLanguages, src: str, tgt: str) -> None:
-        # The message of LibreTranslate.
-        super().__init__(
-            f"{languages.name(tgt)} ({tgt}) is not available as a target language from "
-            f"{languages.name(src)} ({src})"
-        )
+TranslateNow = Callable[..., list[Any]]
+"""Translates texts of one line for a thread; with a second argument, words that each translation
+has to contain."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +99,19 @@ class TranslationService:
             raise NoRouteError(self.languages, src, tgt)
         return route
 
-    def _masks(self, route: Sequence[Hop]) -> tuple[str, ...]:
+    def _models(self, route: Sequence[Hop] | None) -> Sequence[ModelDescription]:
+        """Return the models of a route; all models if it is not known yet."""
+        models = self.languages.models
+        return models if route is None else [models[hop.model] for hop in route]
+
+    def _masks(self, route: Sequence[Hop] | None) -> tuple[str, ...]:
         """Return the symbols for placeholders that all models of a route know."""
-        masks = {self.languages.models[hop.model].masks for hop in route}
+        masks = {model.masks for model in self._models(route)}
         return masks.pop() if len(masks) == 1 else ()
+
+    def _can_require(self, route: Sequence[Hop] | None) -> bool:
+        """Return whether words can be required in the translations of all models of a route."""
+        return all(model.can_require for model in self._models(route))
 
     async def translate_texts(
         self, texts: Sequence[str], src: str, tgt: str, options: TranslationOptions
@@ -177,7 +174,7 @@ class TranslationService:
             return [TextResult(text) for text in texts]
         options = replace(options, n_alternatives=0)
 
-        def translate_one(translate: Callable[[list[str]], list[Any]], text: str) -> str:
+        def translate_one(translate: TranslateNow, text: str) -> str:
             from mtkit.documents.html import HtmlDocument
             from mtkit.documents.segment import Translated
             from mtkit.documents.translate_segments import Settings, translate_segments
@@ -188,9 +185,13 @@ class TranslationService:
                 if markup.kind == "html"
                 else XmlFragment.parse(text, markup.tags)
             )
-            outcomes = translate_segments(
-                document, document.segments, translate, Settings(src, tgt, self._masks(route))
+            settings = Settings(
+                src,
+                tgt,
+                self._masks(route),
+                translate_constrained=translate if self._can_require(route) else None,
             )
+            outcomes = translate_segments(document, document.segments, translate, settings)
             return document.write(
                 [Translated(one.segment, one.pieces) for one in outcomes if one.pieces is not None]
             )
@@ -199,7 +200,9 @@ class TranslationService:
             self._in_thread(
                 self._threads,
                 lambda translate, text=text: translate_one(translate, text),
-                lambda units: self._translate(units, route, options, alignments=True),
+                lambda units, required: self._translate(
+                    units, route, options, alignments=True, required=required
+                ),
             )
             for text in texts
         ]
@@ -230,7 +233,9 @@ class TranslationService:
         deadline = time.monotonic() + options.timeout_s
         route = None if src is None else self.route(src, tgt)
 
-        async def translate_slices(texts: list[str]) -> "list[Translation] | list[str]":
+        async def translate_slices(
+            texts: list[str], required: Sequence[tuple[str, ...]]
+        ) -> "list[Translation] | list[str]":
             nonlocal src, route
             if route is None:
                 src = self.detect(texts)[0].language
@@ -239,16 +244,23 @@ class TranslationService:
                 return texts
             results: list[Any] = []
             for part in _slices(texts):
+                words = required[len(results) : len(results) + len(part)]
                 rest = replace(options, timeout_s=deadline - time.monotonic())
-                results += await self._translate_when_free(part, route, rest)
+                results += await self._translate_when_free(part, words, route, rest)
             return results
 
-        def translate_document(translate: Callable[[list[str]], list[Any]]) -> "DocumentReport":
+        def translate_document(translate: TranslateNow) -> "DocumentReport":
             from mtkit.documents.translate_document import DocumentSettings, translate_document
 
-            settings = DocumentSettings(() if route is None else self._masks(route))
+            settings = DocumentSettings(self._masks(route))
             return translate_document(
-                path, translate, output, src_lang=src or "", tgt_lang=tgt, settings=settings
+                path,
+                translate,
+                output,
+                src_lang=src or "",
+                tgt_lang=tgt,
+                settings=settings,
+                translate_constrained=translate if self._can_require(route) else None,
             )
 
         self.n_files += 1
@@ -258,36 +270,45 @@ class TranslationService:
             self.n_files -= 1
 
     async def _translate_when_free(
-        self, texts: list[str], route: Sequence[Hop], options: TranslationOptions
+        self,
+        texts: list[str],
+        required: Sequence[tuple[str, ...]],
+        route: Sequence[Hop],
+        options: TranslationOptions,
     ) -> "list[Translation]":
         """Translate texts once the queue takes them."""
         async with asyncio.timeout(options.timeout_s):
             while True:
                 try:
-                    return await self._translate(texts, route, options, alignments=True)
+                    return await self._translate(
+                        texts, route, options, alignments=True, required=required
+                    )
                 except QueueFullError as exc:
                     await asyncio.sleep(min(exc.retry_after_s, 5))
 
     async def _in_thread(
         self,
         threads: ThreadPoolExecutor,
-        function: Callable[[Callable[[list[str]], list[Any]]], Any],
-        translate: Callable[[list[str]], Any],
+        function: Callable[[TranslateNow], Any],
+        translate: Callable[[list[str], Sequence[tuple[str, ...]]], Any],
     ) -> Any:
         """Run a function that translates in a thread.
 
         Args:
             threads: The threads.
-            function: Called with a function that translates a list of texts.
+            function: Called with a function that translates a list of texts, with words that each
+                translation has to contain if these are given.
             translate: A coroutine function that does so.
         """
         loop = asyncio.get_running_loop()
         is_cancelled = threading.Event()
 
-        def translate_from_thread(texts: list[str]) -> list[Any]:
+        def translate_from_thread(
+            texts: list[str], required: Sequence[tuple[str, ...]] = ()
+        ) -> list[Any]:
             if is_cancelled.is_set():
                 raise asyncio.CancelledError
-            return asyncio.run_coroutine_threadsafe(translate(texts), loop).result()
+            return asyncio.run_coroutine_threadsafe(translate(texts, required), loop).result()
 
         try:
             return await loop.run_in_executor(threads, function, translate_from_thread)
@@ -301,24 +322,29 @@ class TranslationService:
         options: TranslationOptions,
         *,
         alignments: bool = False,
+        required: Sequence[tuple[str, ...]] = (),
     ) -> "list[Translation]":
-        """Translate texts of one line, one model after another."""
+        """Translate texts of one line, one model after another.
+
+        The required words are placeholders, which every model has to copy.
+        """
+        found: list[Any] = []
         async with asyncio.timeout(options.timeout_s):
-            for hop in route[:-1]:
-                key = BatchKey(hop.model, hop.tags, split_sentences=options.split_sentences)
-                found = await self._submit(Job(options.client, key, list(texts)))
+            for hop in route:
+                is_last = hop is route[-1]
+                key = BatchKey(
+                    hop.model,
+                    hop.tags,
+                    n_best=options.n_alternatives + 1 if is_last else 1,
+                    # Alignments with the language between would misplace tags.
+                    alignments=alignments and len(route) == 1,
+                    split_sentences=options.split_sentences,
+                    terms=options.terms if is_last else (),
+                    requires_words=bool(required),
+                )
+                found = await self._submit(Job(options.client, key, list(texts), required))
                 texts = [one.text for one in found]
-            last = route[-1]
-            key = BatchKey(
-                last.model,
-                last.tags,
-                n_best=options.n_alternatives + 1,
-                # Alignments with the language between would misplace tags.
-                alignments=alignments and len(route) == 1,
-                split_sentences=options.split_sentences,
-                terms=options.terms,
-            )
-            return await self._submit(Job(options.client, key, list(texts)))
+        return found
 
     async def _submit(self, job: Job) -> list[Any]:
         self.queue.put(job)

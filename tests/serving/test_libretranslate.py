@@ -202,6 +202,19 @@ def test_files_of_unknown_formats(client):
     assert response.json()["error"].startswith("Cannot translate text: `a.txt`: has no text")
 
 
+def test_lost_placeholders_are_required_in_a_second_translation(client):
+    """In pieces, `lossy` would be translated alone, and the rest in upper case."""
+    page = "<p>lossy {name} is %s</p><p>eins</p><p>lossy %d</p>"
+    expected = "<p>LOSSY {name} %s</p><p>EINS</p><p>LOSSY %d</p>"
+    fields = {"source": "de", "target": "en"}
+    answer = post(client, q=page, format="html", **fields)[1]
+    assert answer == {"translatedText": expected}
+    file = {"file": ("a.html", page)}
+    answer = client.post("/translate_file", data=fields, files=file).json()
+    assert client.get(answer["translatedFileUrl"]).text == expected
+    assert answer["report"]["fallbacks"] == {"placeholders required in a second translation": 2}
+
+
 def test_metrics_hold_no_text(client):
     post(client, q="geheim", source="de", target="en")
     text = client.get("/metrics").text

@@ -18,6 +18,7 @@ from mtkit.serving.model_worker import (
     languages_of,
     load_worker,
 )
+from mtkit.translation.required_words import writable
 from mtkit.translation.translator import Translator
 
 OPTIONS = EngineOptions(device="cpu", n_workers=1)
@@ -134,6 +135,17 @@ def test_a_damaged_model_is_one_error(model_dir, tmp_path):
     with pytest.raises(MtkitError) as caught:
         load_worker([damaged], OPTIONS)
     assert str(damaged) in str(caught.value) and caught.value.hint
+
+
+def test_required_words_are_those_of_the_translator(worker, model_dir, texts):
+    [description] = worker(None)
+    assert description.can_require
+    key, required = PLAIN._replace(requires_words=True), [("house",), ("{x}", "a")]
+    found = worker(Batch(key, texts[:2], required))
+    translator = Translator.load(model_dir, device="cpu", n_workers=1)
+    constraints = [{"must": writable(translator.tokenizer.tgt, words)} for words in required]
+    assert constraints[0]["must"] == ["house"] and "house" in found[0].text
+    assert found == translator.translate(texts[:2], constraints=constraints)
 
 
 def test_terms_are_those_of_the_translator(worker, model_dir, texts):
