@@ -3,14 +3,14 @@
 Without torch, so that a worker process starts fast.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mtkit.batches.bucketing import Indices
 from mtkit.batches.concatenate import PairConcatenator
-from mtkit.corpus.sentence_pair import Side
+from mtkit.batches.context import ContextJoiner, SupportsGather
 from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.tokenizer.special_ids import SpecialIds
 
@@ -28,12 +28,6 @@ class Position(NamedTuple):
 START = Position(epoch=0, window=0, batch=0)
 
 
-class SupportsGather(Protocol):
-    """The part of a token store that returns the ids of some rows."""
-
-    def gather(self, side: Side, rows: Indices, /) -> RaggedIds: ...
-
-
 class BatchRows(NamedTuple):
     """The pairs of one batch, as rows of the token store."""
 
@@ -45,6 +39,8 @@ class BatchRows(NamedTuple):
     """Number of tags at the start of each source. Shape (B,)."""
     position: Position
     """Position of this batch."""
+    n_context: Indices | None = None
+    """Number of rows before each pair that precede it as context; None without. Shape (B,)."""
 
 
 class BatchArrays(NamedTuple):
@@ -64,7 +60,10 @@ class BatchArrays(NamedTuple):
 
 
 def gather_pairs(
-    store: SupportsGather, batch: BatchRows, concatenator: PairConcatenator | None = None
+    store: SupportsGather,
+    batch: BatchRows,
+    concatenator: PairConcatenator | None = None,
+    context_joiner: ContextJoiner | None = None,
 ) -> tuple[RaggedIds, RaggedIds]:
     """Read the sources and targets of a batch.
 
@@ -72,7 +71,10 @@ def gather_pairs(
         store: Token store.
         batch: Rows to read.
         concatenator: Appends the partners; required if there are any.
+        context_joiner: Prepends the context; required if the batch has `n_context`.
     """
+    if batch.n_context is not None and context_joiner is not None:
+        return context_joiner.gather(store, batch.rows, batch.n_context, batch.n_tags)
     src, tgt = store.gather("src", batch.rows), store.gather("tgt", batch.rows)
     with_partner = np.flatnonzero(batch.partners >= 0)
     if concatenator is None or not len(with_partner):

@@ -20,6 +20,7 @@ from mtkit.tokenizer.subword import Tokenizer
 
 if TYPE_CHECKING:
     from mtkit.batches.concatenate import PairConcatenator
+    from mtkit.batches.context import ContextJoiner
     from mtkit.batches.online_augment import OnlineAugmenter
     from mtkit.batches.word_alignment import BatchAligner
 
@@ -35,6 +36,7 @@ class BatchBuilder:
         augmenter: Replaces ids of the store, if the recipe augments or samples subwords.
         src_multiple: Widths of sources are multiples of this.
         aligner: Adds word alignments, if the recipe trains with them.
+        context_joiner: Prepends the context, if the recipe trains with it.
     """
 
     def __init__(
@@ -46,7 +48,9 @@ class BatchBuilder:
         augmenter: "OnlineAugmenter | None" = None,
         src_multiple: int = 1,
         aligner: "BatchAligner | None" = None,
+        context_joiner: "ContextJoiner | None" = None,
     ) -> None:
+        self._context_joiner = context_joiner
         self._store, self._src_multiple = store, src_multiple
         self._src_special, self._tgt_special = src_special, tgt_special
         self._concatenator, self._augmenter, self._aligner = concatenator, augmenter, aligner
@@ -56,7 +60,7 @@ class BatchBuilder:
         cls, recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, src_multiple: int = 1
     ) -> Self:
         """Return the builder of a recipe's training batches."""
-        concatenator = augmenter = aligner = None
+        concatenator = augmenter = aligner = context_joiner = None
         if recipe.augment.merge:
             from mtkit.batches.concatenate import PairConcatenator
 
@@ -70,8 +74,12 @@ class BatchBuilder:
             from mtkit.batches.word_alignment import BatchAligner
 
             aligner = BatchAligner(store, tokenizer)
+        if recipe.data.context:
+            from mtkit.batches.context import ContextJoiner
+
+            context_joiner = ContextJoiner(tokenizer)
         special = tokenizer.src.special, tokenizer.tgt.special
-        return cls(store, *special, concatenator, augmenter, src_multiple, aligner)
+        return cls(store, *special, concatenator, augmenter, src_multiple, aligner, context_joiner)
 
     @property
     def group_size(self) -> int:
@@ -87,7 +95,8 @@ class BatchBuilder:
             group: Rows of each batch, and the position after it, which is passed through. Starts at
                 a multiple of `group_size` and ends at the next one or at the end of the window.
         """
-        gathered = [gather_pairs(self._store, batch, self._concatenator) for batch, _ in group]
+        joiners = self._concatenator, self._context_joiner
+        gathered = [gather_pairs(self._store, batch, *joiners) for batch, _ in group]
         rows = [batch.rows for batch, _ in group]
         if self._augmenter is not None:
             gathered, rows = self._augment(self._augmenter, [batch for batch, _ in group], gathered)

@@ -2,22 +2,21 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mtkit.batches.arrays import START, BatchRows, Position
 from mtkit.batches.bucketing import Batches, Indices, make_batches, padding_share
+from mtkit.batches.context import (
+    NO_CONTEXT,
+    ContextLengths,
+    ContextOptions,
+    SupportsLengths,
+    choose_context,
+)
 from mtkit.batches.mixture import DataMixture
-from mtkit.corpus.sentence_pair import Side
 from mtkit.errors import MtkitError
-
-
-class SupportsLengths(Protocol):
-    """The part of a token store that returns the lengths of some rows, without BOS and EOS."""
-
-    def lengths(self, side: Side, rows: Indices, /) -> NDArray[np.int64]: ...
 
 
 class Merging(NamedTuple):
@@ -45,6 +44,8 @@ class Window(NamedTuple):
     """Number of tags at the start of each source. Shape (N,)."""
     batches: Batches
     """Indices into `rows` of each batch."""
+    context: ContextLengths | None = None
+    """Previous sentences of each pair; None without."""
 
     def batch(self, number: int) -> BatchRows:
         """Return one of the batches."""
@@ -54,6 +55,7 @@ class Window(NamedTuple):
             self.partners[indices],
             self.n_tags[indices],
             Position(self.epoch, self.number, number),
+            None if self.context is None else self.context.n_context[indices],
         )
 
 
@@ -65,6 +67,7 @@ class BatchSampler:
         mixture: Pairs of each window of each epoch.
         max_tokens: Maximum batch size in padded positions, see `make_batches`.
         merging: Settings of concatenating pairs.
+        context: Settings of the context of pairs.
     """
 
     def __init__(
@@ -73,9 +76,10 @@ class BatchSampler:
         mixture: DataMixture,
         max_tokens: int,
         merging: Merging = NO_MERGING,
+        context: ContextOptions = NO_CONTEXT,
     ) -> None:
         self._store, self._mixture = store, mixture
-        self._max_tokens, self._merging = max_tokens, merging
+        self._max_tokens, self._merging, self._context = max_tokens, merging, context
         self._cached: Window | None = None
 
     def window(self, epoch: int, number: int) -> Window:
@@ -92,9 +96,11 @@ class BatchSampler:
 
     def padding_share(self, window: Window) -> float:
         """Return the fraction of the positions of a window that is padding."""
-        return padding_share(
-            window.batches, *self._lengths(window.rows, window.partners, window.n_tags)
-        )
+        return padding_share(window.batches, *self.lengths(window))
+
+    def lengths(self, window: Window) -> tuple[Indices, Indices]:
+        """Return the lengths of the sources and targets of a window, with EOS. Shape (N,) each."""
+        return self._lengths(window.rows, window.partners, window.n_tags, window.context)
 
     def iterate(self, position: Position = START) -> Iterator[tuple[BatchRows, Position]]:
         """Iterate over the batches from a position on, epoch after epoch, without end.
@@ -153,22 +159,28 @@ class BatchSampler:
             corpora = self._mixture.corpus_of(rows)
             partners = draw_partners(rows, self._merging.rate, rng, corpora)
             partners = self._drop_long_joins(rows, partners, n_tags)
-        batches = make_batches(*self._lengths(rows, partners, n_tags), self._max_tokens, rng, rows)
-        return Window(epoch, number, rows, partners, n_tags, batches)
+        context = None
+        if self._context.n:
+            context = choose_context(self._store, rows, n_tags, self._context)
+        lengths = self._lengths(rows, partners, n_tags, context)
+        batches = make_batches(*lengths, self._max_tokens, rng, rows)
+        return Window(epoch, number, rows, partners, n_tags, batches, context)
 
     def _lengths(
-        self, rows: Indices, partners: Indices, n_tags: Indices
+        self, rows: Indices, partners: Indices, n_tags: Indices, context: ContextLengths | None
     ) -> tuple[Indices, Indices]:
-        """Return the lengths of sources and targets, with their partners and EOS."""
+        """Return the lengths of sources and targets, with their partners, context and EOS."""
         src, tgt = self._store.lengths("src", rows) + 1, self._store.lengths("tgt", rows) + 1
         joined = np.flatnonzero(partners >= 0)
         src[joined] += self._store.lengths("src", partners[joined]) - n_tags[joined]
         tgt[joined] += self._store.lengths("tgt", partners[joined])
+        if context is not None:
+            src, tgt = src + context.src_lengths, tgt + context.tgt_lengths
         return src, tgt
 
     def _drop_long_joins(self, rows: Indices, partners: Indices, n_tags: Indices) -> Indices:
         """Return the partners without those that would make a pair too long."""
-        src, tgt = self._lengths(rows, partners, n_tags)
+        src, tgt = self._lengths(rows, partners, n_tags, None)
         return np.where(np.maximum(src - n_tags, tgt) - 1 <= self._merging.max_length, partners, -1)
 
 

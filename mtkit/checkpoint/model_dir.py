@@ -133,6 +133,8 @@ class ModelDirConfig(Section):
     term_symbols: tuple[str, str, str] | None = None
     """Symbols before a term, before its translation and after it; None if the model was not trained
     with terms whose translations are given."""
+    context: NonNegativeInt = 0
+    """Maximum number of previous sentences before each sentence in training, separated by <sep>."""
     model: ModelConfig
     """Dimensions of the model."""
     search: SearchConfig = SearchConfig()
@@ -179,6 +181,11 @@ def shared_config(trained: Sequence[TrainedModel]) -> ModelDirConfig:
             raise MtkitError(
                 "the models of an ensemble do not share one tokenizer",
                 "train them with the same data.work_dir, and different seeds",
+            )
+        if other.config.context != first.config.context:
+            raise MtkitError(
+                "the models of an ensemble were not trained with the same data.context",
+                "give models with the same number of previous sentences",
             )
     max_positions = min(one.config.model.max_positions for one in trained)
     return first.config.model_copy(

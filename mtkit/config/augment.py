@@ -63,6 +63,11 @@ class AugmentConfig(Section):
         return {name: getattr(self, name) for name in names}
 
     @property
+    def altering(self) -> list[str]:
+        """Names of the settings by which pairs are altered or joined."""
+        return [f"augment.{name}" for name in ("merge", *self.shares) if getattr(self, name)]
+
+    @property
     def masks(self) -> tuple[str, ...]:
         """Symbols of the vocabulary that stand for placeholders; none unless they are learned."""
         return MASKS if self.placeholders else ()

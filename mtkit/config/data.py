@@ -20,6 +20,9 @@ def _as_separator(value: Any) -> Any:
     return "\t" if value in ("\\t", "tab") else value
 
 
+MAX_CONTEXT = 20
+"""Maximum number of previous sentences."""
+
 FileFormat = Literal["tsv", "csv", "jsonl", "parquet", "tmx", "xliff", "po", "xlsx"]
 
 
@@ -73,6 +76,13 @@ class CorpusSource(Section):
     tgt_column: str | PositiveInt | None = None
     """Column or key of the target, with the same defaults (target for source); without a header,
     the second column of a TSV or CSV file."""
+    documents: bool = True
+    """Whether consecutive lines belong to one document, for `data.context`; false for a corpus in
+    random order, which is trained on without context."""
+    document_column: str | PositiveInt | None = None
+    """Column or key of the name of the document, for `data.context`: a document ends where the
+    value changes. A number is a TSV or CSV column, counted from 1. Default: the corpus is one
+    document; blank lines divide it in any case."""
     src_lang: str | None = Field(default=None, min_length=1)
     """Source language code of this corpus; default: `data.src_lang`."""
     tgt_lang: str | None = Field(default=None, min_length=1)
@@ -117,6 +127,15 @@ class CorpusSource(Section):
             raise ValueError("alignment requires src and tgt, whose lines it aligns")
         if self.separator is not None and (self.file is None or self.format not in (None, "csv")):
             raise ValueError("separator requires a `file` in CSV format")
+        if self.document_column is not None and not self.documents:
+            raise ValueError("document_column has no effect with documents: false")
+        if self.document_column is not None and (
+            self.src is not None or self.format in ("tmx", "xliff", "po")
+        ):
+            raise ValueError(
+                "document_column requires a `file` with columns or keys, or a dataset; "
+                "in text files, blank lines divide documents"
+            )
         return self
 
 
@@ -156,6 +175,10 @@ class DataConfig(Section):
     languages."""
     stages: Annotated[tuple[Stage, ...], BeforeValidator(_as_list)] = ()
     """Successive mixtures of the corpora, by epoch; default: one mixture throughout."""
+    context: int = Field(default=0, ge=0, le=MAX_CONTEXT)
+    """Number of previous sentences of the same document that precede each sentence of a training
+    example, on both sides, separated by <sep>; 0 trains on single sentences. A document ends at a
+    blank line, at a dropped pair, at the end of its corpus and where `document_column` changes."""
     work_dir: RecipePath = Field(
         default="work",  # pyright: ignore[reportAssignmentType]
         validate_default=True,
@@ -187,6 +210,20 @@ class DataConfig(Section):
             if any(source.alignment is not None for source in getattr(self, key)):
                 raise ValueError(
                     f"{key}: word alignments are used for data.train only; leave `alignment` out"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def documents_are_used(self) -> Self:
+        sources = (*self.train, *self.validation)
+        for name, is_set in (
+            ("document_column", any(source.document_column is not None for source in sources)),
+            ("documents: false", not all(source.documents for source in sources)),
+        ):
+            if is_set and not self.context:
+                raise ValueError(
+                    f"{name} has no effect without context; set data.context to the number of "
+                    "previous sentences, or leave it out"
                 )
         return self
 

@@ -155,14 +155,28 @@ class Recipe(Section):
             )
         # These join or split targets, whose first token would be a tag no longer.
         settings = {
-            **{f"augment.{name}": getattr(self.augment, name) for name in self.augment.shares},
-            "augment.merge": self.augment.merge,
             "sampling of targets": self.sampling.samples_tgt,
             "training.alignment_weight": self.training.alignment_weight,
         }
-        if unsupported := [name for name, value in settings.items() if value]:
+        used = [name for name, value in settings.items() if value]
+        if unsupported := [*self.augment.altering, *used]:
             raise ValueError(
                 f"tgt_tags cannot be combined with {', '.join(unsupported)}; set one to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def context_can_be_learned(self) -> Self:
+        # These would alter or align the joined sentences as if they were one.
+        settings = {
+            "sampling.n_best": self.sampling.n_best >= 0,
+            "training.alignment_weight": self.training.alignment_weight,
+            "tgt_tags": any(source.tgt_tags for source in self.data.train),
+        }
+        unsupported = [name for name, value in settings.items() if value]
+        if self.data.context and (unsupported := [*self.augment.altering, *unsupported]):
+            raise ValueError(
+                f"data.context cannot be combined with {', '.join(unsupported)}; leave one out"
             )
         return self
 
@@ -182,11 +196,7 @@ class Recipe(Section):
                 f"layers: {-n_layers} to {n_layers - 1}"
             )
         # These change or add words, which invalidates the word alignments.
-        if changing := [
-            f"augment.{name}"
-            for name in ("merge", *self.augment.shares)
-            if getattr(self.augment, name)
-        ]:
+        if changing := self.augment.altering:
             raise ValueError(
                 f"training.alignment_weight cannot be combined with {', '.join(changing)}, "
                 "which alter the aligned words; set one to 0"

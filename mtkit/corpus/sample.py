@@ -87,5 +87,5 @@ def _write_source(directory: Path, source: CorpusSource, pairs: list[SentencePai
     for side, path in paths.items():
         write_lines(path, (getattr(pair, side).replace("\n", " ").rstrip("\r") for pair in pairs))
     # Tags and weight stay as they are; a word alignment refers to other lines.
-    attributes = source.model_dump(include={"src_lang", "tgt_lang", "tags", "weight"})
+    attributes = source.model_dump(include={"src_lang", "tgt_lang", "tags", "weight", "documents"})
     return CorpusSource.model_validate({**attributes, "name": corpus_name(source), **paths})

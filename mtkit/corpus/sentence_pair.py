@@ -18,9 +18,17 @@ class SideSpec(NamedTuple):
     """The key of the column in the recipe: `src_column` or `tgt_column`."""
     column: str | int | None
     lang: str
+    replaces: "SideSpec | None" = None
+    """Side of the pair in whose place another column of the same rows is read; None for a side."""
 
 
 SideSpecs = tuple[SideSpec, SideSpec]
+
+
+def pair_sides(sides: SideSpecs) -> SideSpecs:
+    """Return the sides of the pair itself, by which the layout of a table is recognized."""
+    src, tgt = sides
+    return src.replaces or src, tgt.replaces or tgt
 
 
 Side = Literal["src", "tgt"]
@@ -44,6 +52,8 @@ class PairChunk(NamedTuple):
     """Targets in the same form."""
     links: str | None = None
     """Lines of the alignment file in the same form; None for a corpus without one."""
+    positions: tuple[int, ...] | None = None
+    """Positions of the pairs in their documents, see `read_positions`; None if none is needed."""
 
     def pairs(self) -> Iterator[tuple[int, str, str]]:
         """Iterate over number, source and target of each pair."""
@@ -53,7 +63,12 @@ class PairChunk(NamedTuple):
 
     @classmethod
     def of(
-        cls, corpus: int, first_line: int, pairs: list[SentencePair], links: list[str] | None = None
+        cls,
+        corpus: int,
+        first_line: int,
+        pairs: list[SentencePair],
+        links: list[str] | None = None,
+        positions: tuple[int, ...] | None = None,
     ) -> "PairChunk":
         """Join pairs; a line feed within a text, which some formats allow, becomes a space."""
         src, tgt = ("\n".join(texts) for texts in zip(*pairs, strict=True))
@@ -62,4 +77,5 @@ class PairChunk(NamedTuple):
                 "\n".join(text.replace("\n", " ") for text in texts)
                 for texts in zip(*pairs, strict=True)
             )
-        return cls(corpus, first_line, src, tgt, None if links is None else "\n".join(links))
+        lines = None if links is None else "\n".join(links)
+        return cls(corpus, first_line, src, tgt, lines, positions)

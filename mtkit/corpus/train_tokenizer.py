@@ -22,6 +22,7 @@ from mtkit.io.build_manifest import content_hash, read_manifest, refuse_foreign,
 from mtkit.io.logs import get_logger
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 from mtkit.tokenizer.extend import extend_subword, with_shared_tokens
+from mtkit.tokenizer.special_ids import CONTEXT_SEPARATOR
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import (
     VocabularyTooLarge,
@@ -149,12 +150,14 @@ def _train_side(
 def _settings(recipe: Recipe) -> TokenizerConfig:
     """Return the recipe's tokenizer section with all user symbols.
 
-    These are also the tags of its corpora, and the symbols that augmentation writes.
+    These are also the tags of its corpora, the symbols that augmentation writes, and the separator
+    of context.
     """
     _check_tags(recipe.data)
     symbols, augment = recipe.tokenizer.user_symbols, recipe.augment
     # A symbol that is repeated in the recipe is an error, which is found later.
-    more = dict.fromkeys([*recipe.data.tags, *augment.masks, *augment.term_symbols])
+    separator = [CONTEXT_SEPARATOR] if recipe.data.context else []
+    more = dict.fromkeys([*recipe.data.tags, *augment.masks, *augment.term_symbols, *separator])
     added = (symbol for symbol in more if symbol not in symbols)
     return recipe.tokenizer.model_copy(update={"user_symbols": (*symbols, *added)})
 

@@ -39,6 +39,9 @@ class DocumentSettings:
     po."""
     with_fuzzy: bool = False
     """Whether translations that are marked as fuzzy are replaced, in po."""
+    context: int = 0
+    """Number of previous segments that the translate function is given with each text, as its
+    second argument."""
 
 
 def translate_document(
@@ -98,7 +101,14 @@ def translate_document(
         document,
         document.segments,
         translate,
-        Settings(src_lang, tgt_lang, tuple(settings.masks), protector, translate_constrained),
+        Settings(
+            src_lang,
+            tgt_lang,
+            tuple(settings.masks),
+            protector,
+            translate_constrained,
+            settings.context,
+        ),
     )
     changed = [
         Translated(outcome.segment, outcome.pieces)

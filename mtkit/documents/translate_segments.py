@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import NamedTuple
 
 from mtkit.corpus.languages import word_separator
@@ -33,6 +34,7 @@ from mtkit.documents.translate_function import (
     TranslateFunction,
     call_function,
 )
+from mtkit.translation.context import Context, sliding_contexts
 
 REQUIRED = "placeholders required in a second translation"
 PIECES_ALONE = "pieces between placeholders translated alone"
@@ -59,6 +61,8 @@ class Settings:
     """Finds the placeholders."""
     translate_constrained: ConstrainedFunction | None = None
     """Translates texts again whose translations lost placeholders; None skips this."""
+    context: int = 0
+    """Number of previous segments that the translate function is given with each text."""
 
 
 class Outcome(NamedTuple):
@@ -106,7 +110,7 @@ def translate_segments(
         segments: Segments of the document.
         translate: The translate function, called with all texts at once, at most three times, and
             the function for constraints at most twice; a text that occurs several times is given
-            once.
+            once for each context.
         settings: Languages, masks and patterns.
     Returns:
         One outcome for each segment, or for each of its parts if they were translated alone.
@@ -114,7 +118,8 @@ def translate_segments(
         MtkitError: The translate function returned another number of results.
     """
     requests = [_Request.of(segment, settings) for segment in segments]
-    results = iter(call_function(translate, [one.text for one in requests if one.is_maskable]))
+    texts = [one.text for one in requests if one.is_maskable]
+    results = iter(call_function(translate, texts, _contexts(requests, settings.context)))
     outcomes: list[Outcome | None] = []
     failed: list[tuple[int, Result | None]] = []
     for number, request in enumerate(requests):
@@ -132,6 +137,20 @@ def translate_segments(
             outcomes[number] = requests[number].recovered(row, alone, result)
     finished = [outcome for outcome in outcomes if outcome is not None]
     return _with_parts_alone(document, finished, translate, settings)
+
+
+def _contexts(requests: "Sequence[_Request]", n: int) -> list[Context] | None:
+    """Return the texts before each maskable one in its part of the document; None without."""
+    if not n:
+        return None
+    contexts: list[Context] = []
+    for _, group in groupby(requests, lambda request: request.segment.part):
+        chosen = list(group)
+        windows = sliding_contexts((request.text for request in chosen), n)
+        contexts += [
+            context for request, context in zip(chosen, windows, strict=True) if request.is_maskable
+        ]
+    return contexts
 
 
 def _required_again(
@@ -176,6 +195,7 @@ def _with_parts_alone(
     if not refused:
         return outcomes
     parts = [part for outcome in refused for part in outcome.segment.parts]
+    settings = replace(settings, context=0)
     alone = iter(translate_segments(document, parts, translate, settings))
     by_id = {
         id(outcome.segment): [next(alone) for _ in outcome.segment.parts] for outcome in refused

@@ -76,6 +76,8 @@ def _model_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
     )
     yield from _tokenizer_rows(info.tokenizer)
     yield "longest line", f"{config.max_length} subwords in training"
+    if config.context:
+        yield "context", f"up to {config.context} previous lines"
     yield from _training_rows(info)
     yield from _origin_rows(info)
     yield "search", _search(info)

@@ -74,6 +74,15 @@ def languages_of_model(path: Path) -> tuple[str, str]:
     return str(config.get("src_lang", "")), str(config.get("tgt_lang", ""))
 
 
+def context_of_model(path: Path) -> int:
+    """Return how many previous lines a model, exported or not, was trained to read.
+
+    A path that is not a readable model has none.
+    """
+    value = _config_of_model(path).get("context")
+    return value if isinstance(value, int) and value > 0 else 0
+
+
 def _config_of_model(path: Path) -> dict[str, Any]:
     """Read the configuration of a model; empty if it cannot be read."""
     exported = path / EXPORT_NAME

@@ -18,3 +18,7 @@ class SpecialIds(NamedTuple):
         BOS may be PAD, or EOS, which ends a translation; then PAD is both.
         """
         return [self.pad, self.pad if self.bos == self.eos else self.bos]
+
+
+CONTEXT_SEPARATOR = "<sep>"
+"""Symbol between the sentences of an example with context, in a vocabulary that has it."""

@@ -33,6 +33,7 @@ def model_dir_config(
         alignment_head=recipe.alignment_head,
         masks=recipe.augment.masks,
         term_symbols=recipe.augment.term_symbols or None,
+        context=data.context,
         model=recipe.model,
         search=recipe.search,
     )

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple, Self
 import torch
 
 from mtkit.batches.build import BatchBuilder
+from mtkit.batches.context import ContextOptions
 from mtkit.batches.loader import BatchLoader
 from mtkit.batches.mixture import DataMixture
 from mtkit.batches.sampler import BatchSampler, Merging
@@ -50,7 +51,8 @@ class TrainingData(NamedTuple):
     def sampler(self, recipe: Recipe) -> BatchSampler:
         """Return the sampler of a recipe whose batches.max_tokens is a number."""
         merging = Merging(recipe.augment.merge, recipe.preprocess.max_length)
-        return BatchSampler(self.store, self.mixture, recipe.batches.limit, merging)
+        context = ContextOptions(recipe.data.context, recipe.preprocess.max_length)
+        return BatchSampler(self.store, self.mixture, recipe.batches.limit, merging, context)
 
     def batch_builder(self, recipe: Recipe, device: torch.device) -> BatchBuilder:
         """Return the builder of the batches for a device."""

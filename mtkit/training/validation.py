@@ -4,20 +4,21 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from itertools import islice
 from math import ceil
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from mtkit.batches.bucketing import Indices, make_batches
-from mtkit.batches.collate import collate
+from mtkit.batches.bucketing import Indices
+from mtkit.batches.context import ContextOptions
+from mtkit.batches.whole_corpus import whole_corpus_batches
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.data import CorpusSource, corpus_name
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.read.pairs import read_pairs
-from mtkit.corpus.sentence_pair import SIDES, Side
+from mtkit.corpus.document_rows import count_previous, follows_previous, previous_sources
+from mtkit.corpus.read.documents import read_with_positions
+from mtkit.corpus.sentence_pair import Side
 from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.engines.precision import autocast
 from mtkit.errors import MtkitError
@@ -95,8 +96,9 @@ class ValidationCorpus:
 
     def __init__(self, source: CorpusSource, recipe: Recipe, trained: TrainedModel) -> None:
         self.name = " ".join((corpus_name(source), *source.tags, *source.tgt_tags))
-        pairs = islice(read_pairs(source, recipe.data), recipe.validation.max_sentences)
-        self.pairs = [pair for pair in pairs if pair.src.strip() and pair.tgt.strip()]
+        self.pairs, positions = read_with_positions(
+            source, recipe.data, recipe.validation.max_sentences
+        )
         if not self.pairs:
             raise MtkitError(
                 f"the validation corpus {self.name} has no pair with text on both sides",
@@ -112,9 +114,7 @@ class ValidationCorpus:
         tgt = [tgt_tag_ids + ids for ids in tgt_vocab.encode([pair.tgt for pair in self.pairs])]
         limit = trained.config.model.max_positions - 1
         fitting = [
-            (np.array(s), np.array(t))
-            for s, t in zip(src, tgt, strict=True)
-            if max(len(s), len(t)) <= limit
+            i for i, (s, t) in enumerate(zip(src, tgt, strict=True)) if max(len(s), len(t)) <= limit
         ]
         if not fitting:
             raise MtkitError(
@@ -122,9 +122,14 @@ class ValidationCorpus:
                 "raise model.max_positions",
             )
         self.rows: dict[Side, list[np.ndarray]] = {
-            "src": [s for s, _ in fitting],
-            "tgt": [t for _, t in fitting],
+            "src": [np.array(src[i]) for i in fitting],
+            "tgt": [np.array(tgt[i]) for i in fitting],
         }
+        self.n_tags = len(tag_ids)
+        self.context = ContextOptions(recipe.data.context, recipe.preprocess.max_length)
+        self._follows = follows_previous(positions[fitting])
+        self.contexts = previous_sources(self.pairs, positions, self.context.n)
+        """Previous sources of each pair in its document."""
 
     def sample_indices(self, n: int) -> list[int]:
         """Return the indices of n pairs to show as samples, of short to medium length."""
@@ -138,6 +143,15 @@ class ValidationCorpus:
 
     def gather(self, side: Side, rows: Indices, /) -> RaggedIds:
         return RaggedIds.from_rows([self.rows[side][row] for row in rows.tolist()])
+
+    def lengths(self, side: Side, rows: Indices, /) -> Indices:
+        return np.array([len(self.rows[side][row]) for row in rows.tolist()], np.int64)
+
+    def n_previous(self, rows: Indices, limit: int, /) -> Indices:
+        return count_previous(self._follows, rows, limit)
+
+    def __len__(self) -> int:
+        return len(self.rows["src"])
 
 
 class _CorpusResult(NamedTuple):
@@ -179,6 +193,7 @@ class Validator:
         """
         pairs = [
             [corpus.name, *([pair.src, pair.tgt] for pair in corpus.pairs)]
+            + [corpus.contexts] * any(corpus.contexts)
             for corpus in self.corpora
         ]
         settings = [
@@ -212,6 +227,7 @@ class Validator:
         pairs = [corpus.pairs[i] for i in indices]
         translations = corpus.translator.translate(
             [pair.src for pair in pairs],
+            contexts=[corpus.contexts[i] for i in indices],
             beam_size=self.config.beam_size,
             n_best=1,
             n_groups=1,
@@ -229,15 +245,12 @@ class Validator:
     def _nll(self, corpus: ValidationCorpus) -> tuple[float, int]:
         """Return the negative log-likelihood, summed over the target tokens, and their number."""
         model, tokenizer = self.trained.model, self.trained.tokenizer
-        lengths = [[len(row) + 1 for row in corpus.rows[side]] for side in SIDES]
-        longest = max(max(side) for side in lengths)
-        max_tokens = max(self.max_tokens, longest)
-        batches = make_batches(*lengths, max_tokens=max_tokens, rng=np.random.default_rng(0))
         device = model.output_weight.device
         nll, n_tokens = 0.0, 0
-        for indices in batches:
-            special = tokenizer.src.special, tokenizer.tgt.special
-            batch = collate(corpus, indices, *special).to(device)
+        for one in whole_corpus_batches(
+            corpus, corpus.n_tags, self.max_tokens, tokenizer, corpus.context
+        ):
+            batch = one.to(device)
             with autocast(self.dtype, device):
                 nll += float(batch_loss(model, batch, smoothing=0.0).nll)
             n_tokens += batch.n_tokens

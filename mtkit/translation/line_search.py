@@ -10,6 +10,7 @@ from mtkit.config.search import SearchConfig
 from mtkit.engines.protocol import Engine, SearchRequest, ignore_progress
 from mtkit.io.logs import get_logger
 from mtkit.search.hypothesis import Hypothesis
+from mtkit.tokenizer.special_ids import CONTEXT_SEPARATOR
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.translation.degenerate import search_again
 from mtkit.translation.postprocess import Postprocessor
@@ -44,6 +45,8 @@ class LineRequest:
     """Writes the translations of terms into a source; None if there are no terms."""
     journal: "BatchJournal | None" = None
     """Journal in which finished batches are saved, and looked up before they are searched."""
+    contexts: Sequence[Sequence[str]] | None = None
+    """Lines before each line in its document, for a model that was trained with context."""
 
     def warn_of_idle_shortlist(self) -> bool:
         """Log a warning if the search looks at the whole vocabulary in spite of a shortlist."""
@@ -75,7 +78,14 @@ class LineRequest:
                 chosen if required_words else [one._replace(must=(), must_src=()) for one in chosen]
             )
         texts = [self.texts[i] for i in indices]
-        return replace(self, texts=texts, constraints=constraints, on_lines=ignore_lines)
+        contexts = None if self.contexts is None else [self.contexts[i] for i in indices]
+        return replace(
+            self,
+            texts=texts,
+            constraints=constraints,
+            on_lines=ignore_lines,
+            contexts=contexts,
+        )
 
 
 class LineSearch:
@@ -106,6 +116,10 @@ class LineSearch:
         self.engine, self.config, self.tokenizer = engine, config, tokenizer
         self.source_encoder = SourceEncoder(tokenizer.src, config, tags)
         self.postprocessor = Postprocessor(tokenizer, config)
+        self._tgt_separator_id = (
+            tokenizer.tgt.tag_ids([CONTEXT_SEPARATOR])[0] if config.context else None
+        )
+        self._warns_of_constraints = True
         self.tgt_tag_ids = (
             tuple(tokenizer.tgt.tag_ids(tgt_tags))
             if config.tgt_tags
@@ -121,8 +135,7 @@ class LineSearch:
             MtkitError: The engine does not support the settings, or constraints cannot be
                 satisfied.
         """
-        lines = self._encode(request)
-        candidates = self._search(lines, request)
+        lines, candidates = self._search_in_context(self._encode(request), request)
         if request.search.loop_guard:
             self._search_short_again(lines, candidates, request)
         return lines, candidates
@@ -140,13 +153,48 @@ class LineSearch:
                 for text, one in zip(request.texts, request.constraints, strict=True)
             ]
         return self.source_encoder.encode(
-            request.texts, request.search.split_sentences, is_copied, request.annotate
+            request.texts,
+            request.search.split_sentences,
+            is_copied,
+            request.annotate,
+            self._contexts(request),
         )
+
+    def _contexts(self, request: LineRequest) -> Sequence[Sequence[str]] | None:
+        """Return the contexts of lines, empty where constraints apply to the line alone."""
+        if request.contexts is None or request.constraints is None or not self.config.context:
+            return request.contexts
+        is_alone = [bool(one.prefix.strip() or one.must) for one in request.constraints]
+        if any(is_alone) and self._warns_of_constraints:
+            self._warns_of_constraints = False
+            logger.warning(
+                "lines with a prefix or with words that must appear are translated without the"
+                " lines before them"
+            )
+        return [
+            () if alone else context
+            for context, alone in zip(request.contexts, is_alone, strict=True)
+        ]
+
+    def _search_in_context(
+        self, lines: Sequence[SourceLine], request: LineRequest
+    ) -> tuple[list[SourceLine], list[LineCandidates]]:
+        """Search for all lines, and again without context where it cannot be separated."""
+        lines, candidates = list(lines), self._search(lines, request)
+        lost = [i for i, parts in enumerate(candidates) if not all(parts)]
+        if lost:
+            alone = [lines[i].without_context() for i in lost]
+            for i, line, found in zip(
+                lost, alone, self._search(alone, request.select(lost)), strict=True
+            ):
+                lines[i], candidates[i] = line, found
+        return lines, candidates
 
     def _search(self, lines: Sequence[SourceLine], request: LineRequest) -> list[LineCandidates]:
         """Search for the parts of all lines at once."""
         searched = [[part for part in line.parts if part.ids is not None] for line in lines]
-        sources = [part.ids for parts in searched for part in parts if part.ids is not None]
+        separator_id = self.source_encoder.separator_id
+        sources = [part.source_ids(separator_id) for parts in searched for part in parts]
         request.on_lines(sum(not parts for parts in searched))
         ends_line = [
             is_last
@@ -176,6 +224,16 @@ class LineSearch:
         hypotheses = engine.search(whole)
         if request.search.loop_guard:
             hypotheses = search_again(sources, hypotheses, request.search, search_some)
+        if self._tgt_separator_id is not None:
+            from mtkit.translation.context import last_sentences
+
+            parts = [part for parts in searched for part in parts]
+            hypotheses = [
+                last_sentences(n_best, len(part.context), self._tgt_separator_id)
+                if part.context
+                else n_best
+                for part, n_best in zip(parts, hypotheses, strict=True)
+            ]
         results = iter(hypotheses)
         found = [
             [[] if part.ids is None else next(results) for part in line.parts] for line in lines
@@ -244,7 +302,7 @@ class LineSearch:
             self.source_encoder.finer(lines[i], parts, request.annotate)
             for i, parts in short.items()
         ]
-        again = self._search(finer, request.select(list(short)))
+        finer, again = self._search_in_context(finer, request.select(list(short)))
         for (i, parts), line, found in zip(short.items(), finer, again, strict=True):
             if len(short_parts(line, found)) < len(parts):
                 lines[i], candidates[i] = line, found

@@ -70,6 +70,8 @@ class Postprocessor:
     def _candidates(
         self, part: LinePart, n_best: list[Hypothesis], texts: list[str], search: SearchConfig
     ) -> list[Candidate]:
+        if part.ids is not None and not n_best:  # its context could not be separated
+            return []
         if part.ids is None:
             return [Candidate(safe_text(sanitize(part.text)), 0.0, [])]
         found = [
@@ -162,6 +164,8 @@ class Postprocessor:
             flags.append("copied")
         if lost_placeholders(src, text):
             flags.append("placeholder")
+        if line.has_lost_context:
+            flags.append("context")
         return flags
 
     def _is_copy(self, src: str, text: str) -> bool:

@@ -7,13 +7,15 @@ from typing import Literal, NamedTuple, Self
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import list_of_texts, require_type
 
-Flag = Literal["split", "looped", "short", "copied", "placeholder", "term"]
+Flag = Literal["split", "looped", "short", "copied", "placeholder", "term", "context"]
 """Remark on a translation.
 
 split: the line was translated in parts. looped: the translation repeats itself or is far too long.
 short: it is far shorter than its source or has far fewer sentences. Both are set only if searching
 again did not help. copied: it equals its source. placeholder: a placeholder of the source, such as
 `{name}`, `%s`, `<b>`, a URL or a number, is missing. term: the translation of a term is missing.
+context: the line was translated without the lines before it, because the model did not separate
+their translations from its own.
 """
 
 Alignment = tuple[tuple[int, int], ...]

@@ -11,6 +11,7 @@ from mtkit.corpus.placeholders import letter_positions
 from mtkit.corpus.sentence_endings import split_after_endings
 from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.io.logs import get_logger
+from mtkit.tokenizer.special_ids import CONTEXT_SEPARATOR
 from mtkit.tokenizer.subword import Subword
 from mtkit.translation.long_lines import Limits, Span, halved, split_line
 
@@ -35,6 +36,22 @@ class LinePart(NamedTuple):
     n_sentences: int = 1
     annotation: "Annotation | None" = None
     """The text with the translations of its terms, which is what `ids` encode; None without."""
+    n_tags: int = 0
+    """Number of tags at the start of `ids`."""
+    context: tuple[Sequence[int], ...] = ()
+    """Ids of the previous sentences that are searched with it, the oldest first."""
+
+    def source_ids(self, separator_id: int | None) -> list[int]:
+        """Return what is searched: the tags, the context and the text.
+
+        Args:
+            separator_id: Id of the separator after each sentence of the context.
+        """
+        assert self.ids is not None
+        if not self.context or separator_id is None:
+            return self.ids
+        context = [token for ids in self.context for token in (*ids, separator_id)]
+        return [*self.ids[: self.n_tags], *context, *self.ids[self.n_tags :]]
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,15 @@ class SourceLine:
     parts: tuple[LinePart, ...]
     begin: int = 0
     """Position of the text after the tags."""
+    context: tuple[Sequence[int], ...] = ()
+    """Ids of the lines before it in its document, the oldest first."""
+    has_lost_context: bool = False
+    """Whether it is translated without context because the search with it has failed."""
+
+    def without_context(self) -> "SourceLine":
+        """Return the line for a search without context, after the one with it has failed."""
+        parts = tuple(part._replace(context=()) for part in self.parts)
+        return replace(self, parts=parts, context=(), has_lost_context=True)
 
     def join(self, translations: Sequence[str], space: str) -> tuple[str, list[int]]:
         """Join the translations of the parts, with the white space between them in the source.
@@ -104,6 +130,8 @@ class SourceEncoder:
         self.has_one_tag = bool(config.tgt_tags)
         self.warns_without_tag = config.tag_required
         self.training_lines = config.training_lines
+        self.max_context = config.context
+        self.separator_id = subword.tag_ids([CONTEXT_SEPARATOR])[0] if config.context else None
         self.endings = frozenset(config.training_lines.endings if config.training_lines else ())
 
     def encode(
@@ -112,6 +140,7 @@ class SourceEncoder:
         split: SplitSentences = "never",
         is_copied: Sequence[bool] | None = None,
         annotate: "Callable[[str], Annotation | None] | None" = None,
+        contexts: Sequence[Sequence[str]] | None = None,
     ) -> list[SourceLine]:
         """Split lines into parts, and encode these; most lines have one part.
 
@@ -121,16 +150,19 @@ class SourceEncoder:
             is_copied: For each line, whether parts without anything to translate are copied; None
                 copies none.
             annotate: Writes the translations of terms into a part; None if there are no terms.
+            contexts: For each line, the lines before it in its document; a model that was trained
+                without context ignores them.
         """
         if isinstance(texts, str):
             raise TypeError("expected a list of texts, not one text")
         tagged = [self._split_tags(text) for text in texts]
         rows = self.subword.encode([text for _, text in tagged])
         limits = self._limits(split)
+        encoded_contexts = self._encode_contexts(contexts) if contexts else {}
         lines = []
         for i, (text, (own_tags, rest), row) in enumerate(zip(texts, tagged, rows, strict=True)):
             begin = len(text) - len(rest)
-            line = SourceLine(text, (), begin)
+            line = SourceLine(text, (), begin, encoded_contexts.get(i, ()))
             if row and rest.strip():
                 spans = split_line(rest, self._count_tokens, limits, self._sentences)
                 line = self._with_parts(
@@ -138,6 +170,23 @@ class SourceEncoder:
                 )
             lines.append(line)
         return lines if annotate is None else [self._annotated(line, annotate) for line in lines]
+
+    def _encode_contexts(
+        self, contexts: Sequence[Sequence[str]]
+    ) -> dict[int, tuple[Sequence[int], ...]]:
+        """Encode the lines before each line, without their tags, by the index of the line."""
+        if not self.max_context:
+            return {}
+        chosen = [context[-self.max_context :] for context in contexts]
+        texts = list(dict.fromkeys(text for context in chosen for text in context))
+        rows = self.subword.encode([self._split_tags(text)[1] for text in texts])
+        ids = {
+            text: tuple(token for token in row if token != self.separator_id)
+            for text, row in zip(texts, rows, strict=True)
+        }
+        return {
+            i: tuple(ids[text] for text in context) for i, context in enumerate(chosen) if context
+        }
 
     def _annotated(
         self, line: SourceLine, annotate: "Callable[[str], Annotation | None]"
@@ -198,16 +247,25 @@ class SourceEncoder:
         prefix = self._prefix(own_tags)
         # A single part has been encoded already, with the white space around it.
         rows = [row] if row is not None and len(spans) == 1 else self.subword.encode(texts)
-        parts = [
-            LinePart(
+        parts: list[LinePart] = []
+        before = [*line.context]
+        for text, span, ids in zip(texts, spans, rows, strict=True):
+            if not ids:
+                continue
+            part = LinePart(
                 text,
                 line.begin + span.begin,
                 None if is_copied and not letter_positions(text) else prefix + ids,
                 span.n_sentences,
+                n_tags=len(prefix),
             )
-            for text, span, ids in zip(texts, spans, rows, strict=True)
-            if ids
-        ]
+            if self.max_context and not line.has_lost_context:
+                from mtkit.translation.context import fitting_context
+
+                context = fitting_context(before[-self.max_context :], len(ids), self.max_length)
+                part = part._replace(context=context)
+                before.append(ids)
+            parts.append(part)
         return replace(line, parts=tuple(parts))
 
     def _prefix(self, own_tags: list[str]) -> list[int]:

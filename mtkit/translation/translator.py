@@ -222,6 +222,7 @@ class Translator:
         alignments: bool = False,
         unk_dictionary: Mapping[str, str] | None = None,
         terms: "TermList | Mapping[str, str] | Path | None" = None,
+        contexts: Iterable[Sequence[str]] | None = None,
         **overrides: Any,
     ) -> list[Translation]:
         """Translate texts of one line each.
@@ -236,6 +237,9 @@ class Translator:
             unk_dictionary: Replaces unknown words by the dictionary's translation of the source
                 word, or by the source word itself; an empty one does only the latter.
             terms: Translations of terms, as a dict, or a file or list of them (`TermList`).
+            contexts: For each text, the texts before it in its document, as `sliding_contexts`
+                yields them, for a model that was trained with `data.context`; None translates each
+                text alone.
             overrides: Fields of `SearchConfig`, in place of the model's own settings.
         Raises:
             MtkitError: The numbers of prefixes or constraints and of texts differ, constraints
@@ -248,7 +252,7 @@ class Translator:
         request = LineRequest((), search)
         terminology = self._terminology(terms, search)
         chunks = _with_constraints([texts] if texts else [], prefixes, constraints, avoid)
-        return list(self._translate_chunks(chunks, request, outputs, terminology))
+        return list(self._translate_chunks(chunks, request, outputs, terminology, contexts))
 
     def stream(
         self,
@@ -272,8 +276,8 @@ class Translator:
             prefixes: See `translate`; one for each line.
             constraints: See `translate`; one for each line.
             journal: Where finished batches are saved, and looked up before they are searched.
-            options: `avoid`, `alignments`, `unk_dictionary`, `terms` and fields of `SearchConfig`;
-                see `translate`.
+            options: `avoid`, `alignments`, `unk_dictionary`, `terms`, `contexts` and fields of
+                `SearchConfig`; see `translate`.
         Raises:
             MtkitError: See `translate`; an error in a line is raised when that line is read.
             TypeError: See `translate`.
@@ -281,6 +285,7 @@ class Translator:
         """
         require_count(chunk_lines, "chunk_lines")
         avoid, terms = options.pop("avoid", ()), options.pop("terms", None)
+        contexts = options.pop("contexts", None)
         extra = options.pop("alignments", False), options.pop("unk_dictionary", None)
         search = self.search_config(**options)
         outputs = ExtraOutputs.checked(*extra, allow_unk=search.allow_unk)
@@ -292,6 +297,7 @@ class Translator:
             request,
             outputs,
             self._terminology(terms, search),
+            contexts,
         )
 
     @cached_property
@@ -353,9 +359,13 @@ class Translator:
         request: LineRequest,
         outputs: ExtraOutputs,
         terminology: "Terminology | None",
+        contexts: Iterable[Sequence[str]] | None = None,
     ) -> Iterator[Translation]:
+        windows = None if contexts is None else iter(contexts)
         for texts, constraints in chunks:
             chunk = replace(request, texts=texts, constraints=constraints)
+            if windows is not None:
+                chunk = replace(chunk, contexts=_next_contexts(windows, len(texts)))
             if self.warns_of_idle_shortlist and chunk.warn_of_idle_shortlist():
                 self.warns_of_idle_shortlist = False
             if terminology is None:
@@ -384,6 +394,16 @@ class Translator:
             translation._replace(alignment=line.alignment)
             for translation, line in zip(translations, aligned, strict=True)
         ]
+
+
+def _next_contexts(contexts: Iterator[Sequence[str]], n: int) -> list[Sequence[str]]:
+    """Return the contexts of the next n lines."""
+    taken = list(islice(contexts, n))
+    if len(taken) < n:
+        raise MtkitError(
+            "fewer contexts than lines to translate", "give one for each line, () for none"
+        )
+    return taken
 
 
 def _with_constraints(

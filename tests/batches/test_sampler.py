@@ -178,7 +178,7 @@ def test_joined_pairs_are_of_one_corpus_and_not_too_long(rate, max_length, n_tag
     mix = DataMixture.plain(corpora(40, 50, n_tags=n_tags), seed)
     window = BatchSampler(LengthStore(*lengths), mix, 120, Merging(rate, max_length)).window(0, 0)
     for number in range(len(window.batches)):
-        rows, partners, tags, _ = window.batch(number)
+        rows, partners, tags, *_ = window.batch(number)
         longest = 0
         for row, partner in zip(rows.tolist(), partners.tolist(), strict=True):
             src, tgt = lengths[:, row]

@@ -30,6 +30,11 @@ from mtkit.errors import MtkitError
         (["augment.typos=0.6", "augment.noise=0.5"], "add up to 1.1"),
         (["data.train.tgt_tags=[<2en>]"], "validation has no tgt_tags, but other corpora do"),
         (["data.train.tgt_tags=[<a>, <b>]"], "tgt_tags"),
+        (["data.context=21"], "at most 20"),
+        (
+            ["data.context=1", "augment.merge=0.1", "training.alignment_weight=0.1"],
+            "data.context cannot be combined with augment.merge, training.alignment_weight",
+        ),
         (
             [
                 "data.train.tgt_tags=[<2en>]",

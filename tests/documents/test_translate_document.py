@@ -162,3 +162,21 @@ def test_an_unchanged_document_is_refused_if_wanted(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     _, report = translated(tmp_path, "a.txt", "One.\nTwo.", identity)
     assert (report.n_segments, report.n_changed) == (2, 0)
+
+
+def test_segments_are_given_those_before_them(tmp_path):
+    seen = []
+
+    def translate(texts, contexts):
+        seen.extend(zip(contexts, texts, strict=True))
+        return [f"{text} {len(context)}" for text, context in zip(texts, contexts, strict=True)]
+
+    html = "<p>One.</p><p>Two.</p><p>Two.</p><p>Two.</p><p>Two.</p>"
+    data, _ = translated(tmp_path, "page.html", html, translate, context=2)
+    assert seen == [
+        ((), "One."),
+        (("One.",), "Two."),
+        (("One.", "Two."), "Two."),
+        (("Two.", "Two."), "Two."),
+    ]
+    assert data.decode() == "<p>One. 0</p><p>Two. 1</p><p>Two. 2</p><p>Two. 2</p><p>Two. 2</p>"

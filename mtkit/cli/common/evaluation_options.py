@@ -137,8 +137,13 @@ class ModelOptions(NamedTuple):
         """Translate lines with the search settings, and show the progress."""
         from mtkit.io.progress import progress
 
+        options = self.search
+        if n := translator.config.context:
+            from mtkit.translation.context import sliding_contexts
+
+            options = {**options, "contexts": sliding_contexts(lines, n)}
         with progress("Translating", len(lines)) as bar:
-            translations = translator.stream(lines, on_lines=bar.advance, **self.search)
+            translations = translator.stream(lines, on_lines=bar.advance, **options)
             return [translation.text for translation in translations]
 
 

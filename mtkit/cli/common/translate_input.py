@@ -100,6 +100,7 @@ def _translate_document(
             options.allow_unchanged,
             options.is_final,
             options.with_fuzzy,
+            translator.config.context,
         ),
         translate_constrained=translate_constrained,
     )
@@ -125,9 +126,10 @@ def _translate_functions(
     if terms := spec.search.get("terms"):
         search["terms"] = terms.protecting(Protector(options.protect or ()).spans)
 
-    def translate(texts: list[str]) -> list[Any]:
+    def translate(texts: list[str], contexts: Sequence[Sequence[str]] | None = None) -> list[Any]:
         with progress("Translating", len(texts)) as bar:
-            return list(translator.stream(texts, on_lines=bar.advance, **search))
+            more = {"contexts": contexts, "on_lines": bar.advance}
+            return list(translator.stream(texts, **search, **more))
 
     def translate_constrained(texts: list[str], required: list[tuple[str, ...]]) -> list[Any]:
         constraints = [{"must": writable(translator.tokenizer.tgt, words)} for words in required]

@@ -146,6 +146,8 @@ def text_pairs(
 def _text(value: Any, side: SideSpec, where: str) -> str:
     if value is None:
         return ""
+    if side.replaces is not None and isinstance(value, int):
+        return str(value)
     if not isinstance(value, str):
         raise MtkitError(
             f"{where}: column {side.column or side.lang} contains {type(value).__name__}, not text",

@@ -18,7 +18,7 @@ from mtkit.corpus.read.headers import (
     looks_like_header,
 )
 from mtkit.corpus.scripts import UNKNOWN_LANG
-from mtkit.corpus.sentence_pair import SentencePair, SideSpec, SideSpecs
+from mtkit.corpus.sentence_pair import SentencePair, SideSpec, SideSpecs, pair_sides
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger, log_once
 
@@ -73,7 +73,7 @@ def csv_pairs(
     if sample and (excel := _EXCEL_LINE.fullmatch(sample[0])):
         separator, sample, n_before = separator or excel[1], sample[1:], 1
     if separator is None:
-        separator = _detect_separator(sample, name, sides)
+        separator = _detect_separator(sample, name, pair_sides(sides))
         if separator != ",":
             log_once(logger, f"{name}: columns are separated by {_SEPARATORS[separator]}")
     yield from row_pairs(_csv_rows(chain(sample, lines), name, separator, n_before), name, sides)
@@ -147,7 +147,11 @@ def row_pairs(rows: Iterator[Row], name: str, sides: SideSpecs) -> Iterator[Sent
     first = next(rows, None)
     if first is None:
         return
-    layout = _layout([text.strip() for text in first[1]], name, sides)
+    header = [text.strip() for text in first[1]]
+    layout = _layout(header, name, pair_sides(sides))
+    if sides[0].replaces is not None:
+        index = _column_index(sides[0], None, header, name)
+        layout = layout._replace(src=index, tgt=index, n_columns=max(layout.n_columns, index + 1))
     for number, row in rows if layout.has_header else chain([first], rows):
         if len(row) == layout.n_columns or (len(row) > layout.n_columns and layout.may_have_more):
             yield SentencePair(one_line(row[layout.src]), one_line(row[layout.tgt]))

@@ -1,7 +1,7 @@
 """Read sentence pairs from any source: two files, one file, a Hugging Face dataset, stdin."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -44,7 +44,23 @@ def read_pairs(source: CorpusSource, data: DataConfig) -> Iterator[SentencePair]
             the file is damaged or of another format, a text is not valid Unicode, or two files have
             different lengths.
     """
-    sides = _side_specs(source, data)
+    return read_columns(source, data)
+
+
+def read_columns(
+    source: CorpusSource,
+    data: DataConfig,
+    choose: Callable[[SideSpec], SideSpec] = lambda side: side,
+) -> Iterator[SentencePair]:
+    """Read all rows of a corpus like `read_pairs`, possibly other columns than those of the pair.
+
+    Args:
+        source: The corpus.
+        data: Gives the language codes.
+        choose: Returns the column to read in place of a side.
+    """
+    src_side, tgt_side = _side_specs(source, data)
+    sides = choose(src_side), choose(tgt_side)
     if source.dataset is not None:
         from mtkit.corpus.read.hub import dataset_pairs
 

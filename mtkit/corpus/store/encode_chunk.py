@@ -91,6 +91,10 @@ class ChunkEncoder:
             kept = [pair for index, pair in enumerate(kept) if is_kept[index]]
         if chunk.links is not None:
             encoded = replace(encoded, links=self._links(chunk, kept, encoded, dropped))
+        if chunk.positions is not None:
+            positions = np.array(chunk.positions, np.int64)
+            indexes = np.array([pair.line - chunk.first_line for pair in kept], np.int64)
+            encoded = replace(encoded, positions=positions[indexes])
         encoded = replace(encoded, keys=pair_keys(kept, rules.tags, self.duplicates))
         return EncodedChunk(chunk.corpus, chunk.first_line, n_read, encoded, dropped)
 

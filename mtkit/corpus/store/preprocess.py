@@ -130,8 +130,10 @@ def _key(recipe: Recipe, inputs: list[dict[str, str]], tokenizer: Tokenizer) -> 
         for source in recipe.data.train
     ]
     tgt_tags = [source.tgt_tags for source in recipe.data.train]
+    documents = [(source.documents, source.document_column) for source in recipe.data.train]
     # Stores of recipes without these stay up to date.
     parts += [extra for extra in (alignments, tgt_tags) if any(extra)]
+    parts += [["documents", *documents]] if recipe.data.context else []
     return content_hash(parts)
 
 

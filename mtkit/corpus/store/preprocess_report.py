@@ -21,6 +21,9 @@ class PreprocessReport:
     n_tgt_tokens: int
     n_aligned: int
     """Number of kept pairs with a word alignment."""
+    n_following: int | None
+    """Number of kept pairs that follow the pair before them in a document; None if the recipe
+    trains without context."""
     store_dir: Path
     fresh: bool
     """Whether the store was up to date and left unchanged."""
@@ -35,6 +38,7 @@ class PreprocessReport:
             n_src_tokens=manifest["n_tokens"]["src"],
             n_tgt_tokens=manifest["n_tokens"]["tgt"],
             n_aligned=manifest["alignment"]["n_pairs"] if "alignment" in manifest else 0,
+            n_following=manifest.get("n_following"),
             store_dir=store_dir,
             fresh=fresh,
         )
@@ -63,6 +67,12 @@ class PreprocessReport:
         )
         if self.n_aligned:
             yield f"{self.n_aligned:,} pairs have a word alignment"
+        if self.n_following is not None:
+            share = 100 * self.n_following / max(1, self.n_kept)
+            yield (
+                f"{self.n_following:,} pairs ({share:.1f} %) follow another one in their document,"
+                " and are trained with context"
+            )
         yield self.summary
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ part-001-000012/
     src.lengths, tgt.lengths    ids in each sentence, int32
     keys                        16 bytes per pair, by which duplicates are found
     links, links.lengths        word alignments, if the corpus has them
+    positions                   positions in documents, int64, if the recipe trains with context
     manifest.json               counts, and what was dropped
 """
 
@@ -30,6 +31,8 @@ PART_SIZE = 100_000
 
 LENGTH_TYPE = np.dtype("<i4")
 KEYS_NAME, LINKS_NAME, LINK_LENGTHS_NAME = "keys", "links", "links.lengths"
+POSITIONS_NAME = "positions"
+POSITION_TYPE = np.dtype("<i8")
 
 
 class PartId(NamedTuple):
@@ -102,6 +105,8 @@ class EncodedPairs:
     """KEY_SIZE bytes per pair, or empty."""
     links: WordLinks | None = None
     """None if the corpus has no alignments."""
+    positions: NDArray[np.int64] | None = None
+    """Positions in documents, see `read_positions`; None if the recipe trains without context."""
 
     def __len__(self) -> int:
         return len(self.src.lengths)
@@ -109,7 +114,9 @@ class EncodedPairs:
     def select(self, is_kept: NDArray[np.bool_]) -> "EncodedPairs":
         """Select pairs; keys are not kept."""
         links = None if self.links is None else self.links.select(is_kept)
-        return EncodedPairs(self.src.select(is_kept), self.tgt.select(is_kept), links=links)
+        positions = None if self.positions is None else self.positions[is_kept]
+        src, tgt = self.src.select(is_kept), self.tgt.select(is_kept)
+        return EncodedPairs(src, tgt, links=links, positions=positions)
 
 
 class PartFiles:
@@ -152,6 +159,8 @@ class PartFiles:
                 _write(directory / LINKS_NAME, [of_chunk.links for of_chunk in links], LINK_TYPE)
                 lengths = [of_chunk.lengths for of_chunk in links]
                 _write(directory / LINK_LENGTHS_NAME, lengths, LENGTH_TYPE)
+            if positions := [pairs.positions for pairs in chunks if pairs.positions is not None]:
+                _write(directory / POSITIONS_NAME, positions, POSITION_TYPE)
             write_manifest(directory, metadata | {"n_pairs": sum(map(len, chunks))})
 
     def read(self, part: PartId) -> EncodedPairs:
@@ -164,11 +173,13 @@ class PartFiles:
             )
             for side in SIDES
         )
-        if not (path / LINKS_NAME).exists():
-            return EncodedPairs(src, tgt)
-        links = np.fromfile(path / LINKS_NAME, LINK_TYPE).reshape(-1, 2)
-        lengths = _read_lengths(path / LINK_LENGTHS_NAME)
-        return EncodedPairs(src, tgt, links=WordLinks(links, lengths))
+        links = positions = None
+        if (path / LINKS_NAME).exists():
+            values = np.fromfile(path / LINKS_NAME, LINK_TYPE).reshape(-1, 2)
+            links = WordLinks(values, _read_lengths(path / LINK_LENGTHS_NAME))
+        if (path / POSITIONS_NAME).exists():
+            positions = np.fromfile(path / POSITIONS_NAME, POSITION_TYPE)
+        return EncodedPairs(src, tgt, links=links, positions=positions)
 
 
 def _write(path: Path, arrays: Iterable[np.ndarray], dtype: np.dtype) -> None:

@@ -15,7 +15,9 @@ from mtkit.corpus.clean.drop_counts import DropCounts
 from mtkit.corpus.clean.drop_limit import check_dropped
 from mtkit.corpus.clean.duplicates import find_duplicates
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
+from mtkit.corpus.document_rows import DocumentTracker
 from mtkit.corpus.read.change_guard import FileSnapshot
+from mtkit.corpus.read.documents import read_positions, take_positions
 from mtkit.corpus.read.pairs import read_pair_chunks
 from mtkit.corpus.sentence_pair import PairChunk
 from mtkit.corpus.store.encode_chunk import ChunkEncoder, CorpusRules, EncodedChunk
@@ -91,9 +93,11 @@ class StoreBuilder:
         """Yield the chunks of the missing parts; every part is added to `part_ids`."""
         for corpus, source in enumerate(self.recipe.data.train):
             links = read_links(source.alignment) if source.alignment is not None else None
+            positions = read_positions(source, self.recipe.data)
             is_missing = False
             for first_line, pairs in read_pair_chunks(source, self.recipe.data, CHUNK_SIZE):
                 links_chunk = list(islice(links, len(pairs))) if links is not None else None
+                positions_chunk = take_positions(positions, len(pairs))
                 if (first_line - 1) % PART_SIZE == 0:
                     part = PartId(corpus, (first_line - 1) // PART_SIZE)
                     is_missing = (
@@ -101,7 +105,7 @@ class StoreBuilder:
                     ) and self.parts.manifest(part) is None
                     part_ids.append(part)
                 if is_missing:
-                    yield PairChunk.of(corpus, first_line, pairs, links_chunk)
+                    yield PairChunk.of(corpus, first_line, pairs, links_chunk, positions_chunk)
                 else:
                     bar.advance(len(pairs))
 
@@ -135,9 +139,10 @@ class StoreBuilder:
         temp_dir = self.parts.directory / "store"
         sizes = self.tokenizer.src.vocab_size, self.tokenizer.tgt.vocab_size
         is_aligned = any(source.alignment is not None for source in sources)
+        options = {"aligned": is_aligned, "with_documents": self.recipe.data.context > 0}
         with (
             atomic_dir(temp_dir) as directory,
-            StoreWriter(directory, *sizes, aligned=is_aligned) as writer,
+            StoreWriter(directory, *sizes, **options) as writer,
         ):
             n_kept = self._write_pairs(part_ids, writer, dropped)
             corpora = self._corpus_entries(n_kept, n_read, dropped)
@@ -176,7 +181,7 @@ class StoreBuilder:
         Returns:
             Number of kept pairs of each corpus.
         """
-        n_kept = [0 for _ in dropped]
+        n_kept, documents = [0 for _ in dropped], DocumentTracker()
         first = 0
         with (
             TemporaryDirectory(prefix="duplicates-", dir=self.parts.directory) as temp_dir,
@@ -193,7 +198,8 @@ class StoreBuilder:
                     repeats = pairs.select(is_repeat)
                     _count_duplicates(repeats, self.tokenizer, dropped[part.corpus])
                     pairs = pairs.select(~is_repeat)
-                writer.append_arrays(pairs.src, pairs.tgt, pairs.links)
+                follows = documents.follows(part.corpus, pairs.positions)
+                writer.append_arrays(pairs.src, pairs.tgt, pairs.links, follows)
                 n_kept[part.corpus] += len(pairs)
                 bar.advance()
         return n_kept

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from mtkit.corpus.document_rows import count_previous
 from mtkit.corpus.sentence_pair import SIDES, Side
 from mtkit.corpus.store.ragged_ids import RaggedIds, range_indices
 from mtkit.corpus.store.word_links import LINK_TYPE, WordLinks
@@ -32,6 +33,9 @@ def offsets_name(side: str) -> str:
 
 LINKS_NAME = "links"
 """File of the word alignments, if a corpus has any: LINK_TYPE, two numbers per link."""
+FOLLOWS_NAME = "follows"
+"""File with a byte for each pair, 1 if it follows the pair before it in the same document; only if
+the recipe trains with context."""
 LINK_OFFSETS_NAME = offsets_name(LINKS_NAME)
 """File with the start of each pair's links and the end of the last."""
 
@@ -44,10 +48,17 @@ class StoreWriter:
         src_vocab_size: Ids of a vocabulary of up to 65,536 tokens take two bytes each, else four.
         tgt_vocab_size: Size of the target vocabulary.
         aligned: Whether pairs may have word alignments.
+        with_documents: Whether pairs follow each other in documents.
     """
 
     def __init__(
-        self, directory: Path, src_vocab_size: int, tgt_vocab_size: int, *, aligned: bool = False
+        self,
+        directory: Path,
+        src_vocab_size: int,
+        tgt_vocab_size: int,
+        *,
+        aligned: bool = False,
+        with_documents: bool = False,
     ) -> None:
         self.directory = directory
         self.dtypes: dict[str, np.dtype] = {
@@ -57,7 +68,9 @@ class StoreWriter:
         self.n_pairs = 0
         self.n_tokens: dict[str, int] = dict.fromkeys(SIDES, 0)
         self.n_links = self.n_aligned = 0
+        self.n_following = 0
         values_names = [*map(ids_name, SIDES), *([LINKS_NAME] if aligned else [])]
+        values_names += [FOLLOWS_NAME] if with_documents else []
         offsets_names = [*map(offsets_name, SIDES), *([LINK_OFFSETS_NAME] if aligned else [])]
         self._files: dict[str, BinaryIO] = {
             name: (directory / name).open("xb") for name in [*values_names, *offsets_names]
@@ -69,13 +82,21 @@ class StoreWriter:
         """Append pairs given as lists of ids; see `append_arrays`."""
         self.append_arrays(RaggedIds.from_lists(src_ids), RaggedIds.from_lists(tgt_ids))
 
-    def append_arrays(self, src: RaggedIds, tgt: RaggedIds, links: WordLinks | None = None) -> None:
+    def append_arrays(
+        self,
+        src: RaggedIds,
+        tgt: RaggedIds,
+        links: WordLinks | None = None,
+        follows: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
         """Append pairs.
 
         Args:
             src: Ids of each source, without BOS and EOS.
             tgt: Ids of each target.
             links: Word alignments of these pairs, or None; requires `aligned`.
+            follows: Whether each pair follows the one before it in the same document; required if
+                the store was opened `with_documents`.
         """
         if len(src.lengths) != len(tgt.lengths):
             raise ValueError(f"{len(src.lengths)} sources but {len(tgt.lengths)} targets")
@@ -94,6 +115,11 @@ class StoreWriter:
             self._append_links(WordLinks.none(len(src.lengths)) if links is None else links)
         elif links is not None:
             raise ValueError("the store was opened without alignments")
+        if (FOLLOWS_NAME in self._files) != (follows is not None):
+            raise ValueError("give `follows` to a store with documents, and to no other")
+        if follows is not None:
+            self._files[FOLLOWS_NAME].write(follows.astype(np.uint8).tobytes())
+            self.n_following += int(follows.sum())
         self.n_pairs += len(src.lengths)
 
     def _append_links(self, links: WordLinks) -> None:
@@ -119,6 +145,8 @@ class StoreWriter:
         }
         if LINKS_NAME in self._files:
             required["alignment"] = {"n_links": self.n_links, "n_pairs": self.n_aligned}
+        if FOLLOWS_NAME in self._files:
+            required["n_following"] = self.n_following
         write_manifest(self.directory, required | metadata)
 
     def close(self) -> None:
@@ -165,6 +193,10 @@ class TokenStore:
         if self.is_aligned:
             self._links = _map(directory / LINKS_NAME, LINK_TYPE).reshape(-1, 2)
             self._link_offsets = _map(directory / LINK_OFFSETS_NAME, _OFFSET_TYPE)
+        self.has_documents = "n_following" in manifest
+        """Whether pairs follow each other in documents."""
+        if self.has_documents:
+            self._follows = _map(directory / FOLLOWS_NAME, np.dtype(np.uint8))
 
     @classmethod
     def open(cls, directory: Path | str, *, check_hashes: bool = True) -> Self:
@@ -233,6 +265,15 @@ class TokenStore:
         starts = self._offsets[side][rows]
         lengths = self._offsets[side][rows + 1] - starts
         return RaggedIds(self._ids[side][range_indices(starts, lengths)], lengths)
+
+    def n_previous(self, rows: Rows, limit: int) -> npt.NDArray[np.int64]:
+        """Return how many rows before each belong to the same document, up to a limit.
+
+        Shape of rows.
+        """
+        if limit and not self.has_documents:
+            raise ValueError("the store was built without documents")
+        return count_previous(self._follows, rows, limit)
 
     def links(self, rows: Rows) -> WordLinks:
         """Return the word alignments of pairs, in the order of rows."""

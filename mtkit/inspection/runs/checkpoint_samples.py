@@ -1,6 +1,5 @@
 """Translations of some validation lines by each checkpoint that a run has kept."""
 
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -16,7 +15,8 @@ from mtkit.checkpoint.training_checkpoint import (
     read_state,
 )
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.read.pairs import read_pairs
+from mtkit.corpus.document_rows import previous_sources
+from mtkit.corpus.read.documents import read_with_positions
 from mtkit.errors import MtkitError
 from mtkit.inspection.runs.run_record import Sample
 from mtkit.io.progress import progress
@@ -42,9 +42,10 @@ def translate_samples(run_dir: Path, n: int, device: str = "auto") -> list[Sampl
             "leave --samples out",
         )
     source = recipe.data.validation[0]
-    pairs = islice(read_pairs(source, recipe.data), recipe.validation.max_sentences)
-    pairs = [pair for pair in pairs if pair.src.strip() and pair.tgt.strip()]
-    chosen = [pairs[i * len(pairs) // n] for i in range(n)] if n < len(pairs) else pairs
+    pairs, positions = read_with_positions(source, recipe.data, recipe.validation.max_sentences)
+    indices = [i * len(pairs) // n for i in range(n)] if n < len(pairs) else range(len(pairs))
+    chosen = [pairs[i] for i in indices]
+    contexts = previous_sources(pairs, positions, recipe.data.context)
     checkpoints = list_checkpoints(run.checkpoints_dir)
     checkpoints = sorted(intact_checkpoints(checkpoints, len(checkpoints)))
     if not checkpoints or not chosen:
@@ -64,7 +65,9 @@ def translate_samples(run_dir: Path, n: int, device: str = "auto") -> list[Sampl
                 for name, parameter in parameters.items():
                     parameter.copy_(weights[name])
             step = read_state(checkpoint).step
-            translations = translator.translate([pair.src for pair in chosen])
+            translations = translator.translate(
+                [pair.src for pair in chosen], contexts=[contexts[i] for i in indices]
+            )
             samples += [
                 Sample(step, pair.src, pair.tgt, translation.text)
                 for pair, translation in zip(chosen, translations, strict=True)

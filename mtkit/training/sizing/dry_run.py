@@ -287,11 +287,9 @@ class _DryRun:
 
     def _epoch_size(self, recipe: Recipe, n_batches: int) -> tuple[float, float]:
         """Return the target tokens of an update, and the updates of the first epoch."""
-        mixture, store = self.data.mixture, self.data.store
-        window = self.data.sampler(recipe).window(0, 0)
-        tokens = int(store.lengths("tgt", window.rows).sum()) + len(window.rows)
-        partners = window.partners[window.partners >= 0]
-        tokens += int(store.lengths("tgt", partners).sum())
+        mixture, sampler = self.data.mixture, self.data.sampler(recipe)
+        window = sampler.window(0, 0)
+        tokens = int(sampler.lengths(window)[1].sum())
         scale = self.scale * sum(mixture.counts(0)) / len(window.rows)
         n_steps = max(1.0, scale * len(window.batches) / n_batches)
         return scale * tokens / n_steps, n_steps

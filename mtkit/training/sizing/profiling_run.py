@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from mtkit.batches.arrays import START, BatchRows
-from mtkit.batches.bucketing import Indices
 from mtkit.batches.collate import Batch, to_batch
+from mtkit.batches.context import ContextOptions, choose_context
 from mtkit.config.augment import AugmentConfig
 from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
@@ -54,9 +54,17 @@ class WorstCaseBatches:
         self._builder = data.batch_builder(recipe.model_copy(update=plain), device)
         self._mixture = data.mixture
         rows = data.mixture.rows(0, 0)
-        lengths = np.maximum(data.store.lengths("src", rows), data.store.lengths("tgt", rows)) + 1
+        src, tgt = data.store.lengths("src", rows) + 1, data.store.lengths("tgt", rows) + 1
+        self._n_context = np.zeros(len(rows), np.int64)
+        if recipe.data.context:
+            options = ContextOptions(recipe.data.context, recipe.preprocess.max_length)
+            context = choose_context(data.store, rows, data.mixture.n_tags(rows), options)
+            src, tgt = src + context.src_lengths, tgt + context.tgt_lengths
+            self._n_context = context.n_context
+        lengths = np.maximum(src, tgt)
         ascending = np.argsort(lengths, kind="stable")
         self._rows, self._lengths = rows[ascending], lengths[ascending]
+        self._n_context = self._n_context[ascending]
 
     @property
     def longest(self) -> int:
@@ -70,16 +78,19 @@ class WorstCaseBatches:
 
     def longest_pairs(self, max_tokens: int) -> Batch:
         """Return a batch of the longest pairs."""
-        return self._build(self._rows[-max(1, max_tokens // self.longest) :])
+        return self._build(slice(-max(1, max_tokens // self.longest), None))
 
     def most_pairs(self, max_tokens: int) -> Batch:
         """Return a batch of as many pairs as possible, the shortest ones."""
         n_positions = self._lengths * np.arange(1, len(self._lengths) + 1)
         n_pairs = int(np.searchsorted(n_positions, max_tokens, side="right"))
-        return self._build(self._rows[: max(1, n_pairs)])
+        return self._build(slice(max(1, n_pairs)))
 
-    def _build(self, rows: Indices) -> Batch:
-        batch = BatchRows(rows, np.full(len(rows), -1), self._mixture.n_tags(rows), START)
+    def _build(self, chosen: slice) -> Batch:
+        rows = self._rows[chosen]
+        none = np.full(len(rows), -1)
+        n_tags = self._mixture.n_tags(rows)
+        batch = BatchRows(rows, none, n_tags, START, self._n_context[chosen])
         [(arrays, _)] = self._builder([(batch, START)])
         return to_batch(arrays)
 

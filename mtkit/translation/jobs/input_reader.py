@@ -1,6 +1,7 @@
 """Reading a text once, forwards, with the files whose line N belongs to its line N."""
 
 import sys
+from collections import deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -27,11 +28,15 @@ class InputReader:
 
     Args:
         files: Paths of the input and of these files.
+        n_before: Number of lines to keep of those that were passed, see `before`.
     Raises:
         MtkitError: A file cannot be read, or ends before the others.
     """
 
-    def __init__(self, files: TranslationFiles) -> None:
+    def __init__(self, files: TranslationFiles, n_before: int = 0) -> None:
+        self._passed: deque[str] = deque(maxlen=n_before)
+        self.before: tuple[str, ...] = ()
+        """Last lines that were passed before the lines taken last."""
         self._text = LineReader(files.input_path, files.utf8_errors, "the source text")
         self._others = {
             name: LineReader(path, what=what) for name, path, what in files.parallel_inputs()
@@ -63,6 +68,8 @@ class InputReader:
         What can be read before an error is returned; the next call raises it.
         """
         texts = self._text.take(n, MAX_CHUNK_BYTES)
+        self.before = tuple(self._passed)
+        self._passed.extend(texts)
         if not texts:
             self._check_ends()
         columns = {
@@ -78,11 +85,21 @@ class InputReader:
 
     def skip(self, n: int) -> int:
         """Skip up to n lines and return how many there were."""
-        n_skipped = self._text.skip(n)
+        n_kept = self._passed.maxlen or 0
+        n_skipped = self._text.skip(max(n - n_kept, 0))
+        while n_kept and n_skipped < n and (texts := self._text.take(n - n_skipped)):
+            self._passed.extend(texts)
+            n_skipped += len(texts)
         for reader in self._others.values():
             if reader.skip(n_skipped) < n_skipped:
                 raise self._ended(reader, self._text)
         return n_skipped
+
+    def skip_header(self) -> str | None:
+        """Skip the header line of a table and return it; None after the end."""
+        header = next((line.text for line in self.take(1)), None)
+        self._passed.clear()
+        return header
 
     def _in_step(self, reader: "LineReader", lines: list[str], n: int) -> list[str]:
         if len(lines) < n:

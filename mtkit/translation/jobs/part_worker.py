@@ -29,6 +29,8 @@ class PartsOptions(NamedTuple):
     """None chooses by the size of the file."""
     title: str = "Translating"
     """Title of the progress bar."""
+    n_context: int = 0
+    """Number of lines before each that the model reads as context."""
 
 
 class PartRange(NamedTuple):
@@ -169,7 +171,9 @@ class PartWorker:
         if reader is None or reader.n_passed >= first_number:
             if reader is not None:
                 reader.__exit__(None, None, None)
-            reader = InputReader(self.files)
+            reader = InputReader(self.files, self.options.n_context)
+            if self.options.has_header:
+                reader.skip_header()
         reader.skip(first_number - 1 - reader.n_passed)
         return reader
 
@@ -193,8 +197,8 @@ class PartWorker:
     ) -> Generator[LineChunk, None, None]:
         """Yield the chunks of the missing parts, and append to `destinations` where each goes."""
         rank = self.options.rank
-        with InputReader(self.files) as reader:
-            n_header = reader.skip(1) if self.options.has_header else 0
+        with InputReader(self.files, self.options.n_context) as reader:
+            n_header = int(self.options.has_header and reader.skip_header() is not None)
             part = 0
             # A header without any rows makes a part too.
             while not reader.is_at_end or (part == 0 and n_header):
@@ -220,7 +224,8 @@ class PartWorker:
             lines = reader.take(min(self.options.chunk_lines, n_left))
             n_left -= len(lines)
             destinations.append(_ChunkOfPart(part, n_left == 0 or reader.is_at_end))
-            yield LineChunk(number, lines, is_first, self.parts.journal_path(part, number))
+            journal_path = self.parts.journal_path(part, number)
+            yield LineChunk(number, lines, is_first, journal_path, reader.before)
             is_first = False
 
     def _refuse_changed(self) -> None:

@@ -63,7 +63,12 @@ def translate_on_ray(
             f"--device {run.device} is a GPU of one machine, not of a cluster",
             "give --device cuda: Ray assigns a GPU to each process",
         )
-    options = PartsOptions(run.chunk_lines or CHUNK_LINES, spec.lines.needs_header, n_lines=n_lines)
+    options = PartsOptions(
+        run.chunk_lines or CHUNK_LINES,
+        spec.lines.needs_header,
+        n_lines=n_lines,
+        n_context=spec.n_context,
+    )
     with ray_cluster(run.ray):
         actors = choose_actors(run.device, run.n_processes, run.n_workers)
         on_gpu = actors.n_gpus > 0

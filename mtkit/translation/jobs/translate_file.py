@@ -81,7 +81,9 @@ def translate_file(spec: TranslationSpec, run: RunOptions = RunOptions()) -> Non
         from mtkit.translation.jobs.part_worker import PartsOptions
 
         spec = _with_header(spec)
-        options = PartsOptions(chunk_lines, spec.lines.needs_header, rank, n_lines)
+        options = PartsOptions(
+            chunk_lines, spec.lines.needs_header, rank, n_lines, n_context=spec.n_context
+        )
         translate_in_parts(files, spec.pool(layout), spec.made_from(layout), run.resume, options)
     else:
         translate_stream(spec, layout, chunk_lines, n_lines, is_shown=is_shown)
@@ -92,7 +94,7 @@ def _with_header(spec: TranslationSpec) -> TranslationSpec:
     if not spec.lines.needs_header:
         return spec
     with InputReader(spec.files) as reader:
-        return spec.with_header(next((line.text for line in reader.take(1)), ""))
+        return spec.with_header(reader.skip_header() or "")
 
 
 def translate_stream(
@@ -119,9 +121,10 @@ def translate_stream(
         if is_shown
         else nullcontext()
     )
-    with _reporting_lost_output(files), bar_context as bar, InputReader(files) as reader:
-        if spec.lines.needs_header and (header := reader.take(1)):
-            spec = spec.with_header(header[0].text)
+    reader = InputReader(files, spec.n_context)
+    with _reporting_lost_output(files), bar_context as bar, reader:
+        if spec.lines.needs_header and (header := reader.skip_header()) is not None:
+            spec = spec.with_header(header)
         n_header = reader.n_passed
         pool = spec.pool(layout)
         if n_header == spec.lines.needs_header:
@@ -145,7 +148,8 @@ def _chunks(reader: InputReader, spec: TranslationSpec, chunk_lines: int) -> Ite
     while (lines := reader.take(chunk_lines)) or (is_first and n_header):
         if check is not None:
             check([line.text for line in lines])
-        yield LineChunk(reader.n_passed - len(lines) + 1, lines, is_first)
+        number = reader.n_passed - len(lines) + 1
+        yield LineChunk(number, lines, is_first, before=reader.before)
         is_first = False
 
 

@@ -111,6 +111,13 @@ class TranslationSpec:
                 "give --field once, or translate the fields in turn",
             )
 
+    @property
+    def n_context(self) -> int:
+        """Number of lines before each that the models read as context."""
+        from mtkit.io.find_model import context_of_model
+
+        return context_of_model(self.model_dirs[0])
+
     def with_header(self, line: str) -> Self:
         """Return the same translation with the header line of its table."""
         return replace(self, lines=self.lines.with_header(line))

@@ -72,6 +72,7 @@ class LineTranslator:
                 chunk_lines=max(len(texts), 1),
                 **options,
                 **self._constraints(chunk),
+                **self._contexts(chunk, records),
                 **self.search,
             )
             return self._result(chunk, records, translations)
@@ -115,6 +116,35 @@ class LineTranslator:
                 for number, line in enumerate(chunk.lines, chunk.first_number)
             ]
         return options
+
+    def _contexts(self, chunk: LineChunk, records: list[Record]) -> dict[str, Any]:
+        """Return the contexts of all texts as arguments of `Translator.stream`.
+
+        The texts of a field are one document, which a blank text ends.
+        """
+        n = self.translator.config.context
+        if not n:
+            return {}
+        from mtkit.translation.context import sliding_contexts
+
+        first = chunk.first_number - len(chunk.before)
+        before = [
+            self._reader.read(text, f"`{self.names[0]}`: line {number}").texts
+            for number, text in enumerate(chunk.before, first)
+        ]
+        rows = [record.texts for record in records]
+        n_fields = max(map(len, rows), default=0)
+        columns = [
+            sliding_contexts(_column(rows, i), n, _column(before, i)) for i in range(n_fields)
+        ]
+        by_row = zip(*columns, strict=True)
+        return {
+            "contexts": [
+                context
+                for row, contexts in zip(rows, by_row, strict=True)
+                for context in contexts[: len(row)]
+            ]
+        }
 
     def _result(
         self, chunk: LineChunk, records: list[Record], translations: Iterator[Translation]
@@ -161,6 +191,10 @@ def _record_reader(options: LineOptions, name: str) -> RecordReader:
     from mtkit.translation.lines.rows import RowReader
 
     return RowReader(options, name)
+
+
+def _column(rows: list[list[str]], index: int) -> list[str]:
+    return [row[index] if index < len(row) else "" for row in rows]
 
 
 def _in_proportion(

@@ -36,6 +36,8 @@ class LineChunk(NamedTuple):
     """Whether the output's header precedes them."""
     journal_path: Path | None = None
     """File in which finished batches are saved."""
+    before: tuple[str, ...] = ()
+    """Lines of the input before the first one, as many as the model reads as context."""
 
 
 class ChunkResult(NamedTuple):

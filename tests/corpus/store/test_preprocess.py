@@ -347,3 +347,23 @@ def test_multi30k(shared_data, tmp_path):
         3,
         0,
     )
+
+
+def test_documents_end_at_blank_lines_dropped_pairs_and_corpora(tiny_recipe, monkeypatch):
+    add_pairs(
+        tiny_recipe, ("", ""), ("안녕하세요.", "Hello."), ("가" * 200, "a"), ("좋아요.", "Good.")
+    )
+    (source,) = tiny_recipe.data.train
+    rest = CorpusSource(src=source.src, tgt=source.tgt, name="again", documents=False)
+    recipe = changed(tiny_recipe, "data", context=2, train=(source, rest))
+    recipe = changed(recipe, "clean", duplicates="keep")
+    monkeypatch.setattr(store_builder, "CHUNK_SIZE", 7)
+    report = preprocess(recipe, n_workers=0)
+    store = TokenStore.open(recipe.store_dir)
+    assert len(store) == 2 * 182
+    expected = [0, 1, *[2] * 178, 0, 0] + [0] * 182
+    assert store.n_previous(np.arange(len(store)), 2).tolist() == expected
+    assert report.n_following == 179
+    assert "179 pairs (49.2 %) follow another one" in str(report)
+    assert Tokenizer.load(recipe.tokenizer_dir).src.tag_ids(["<sep>"])
+    assert not store_is_fresh(changed(recipe, "data", train=(source, source)))
