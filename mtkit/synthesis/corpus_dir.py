@@ -30,7 +30,7 @@ from mtkit.translation.jobs.identity import differences
 from mtkit.version import __version__
 from mtkit.workers.dist_env import DistEnv
 
-_STEPS = "steps"
+_STEPS, _RECIPES = "steps", "recipes.json"
 FORMAT_VERSION = 1
 
 
@@ -104,7 +104,7 @@ class CorpusDir:
         Raises:
             MtkitError: The recipe has been edited.
         """
-        log = self.steps_dir / "recipes.json"
+        log = self.steps_dir / _RECIPES
         written = json.loads(log.read_bytes()) if log.exists() else []
         new = hashlib.sha256(text.encode()).hexdigest()
         if self.recipe_path.exists():
@@ -150,11 +150,12 @@ class CorpusDir:
         return any(self.steps_dir.glob("*/translations.jsonl*"))
 
     def _clear_steps(self) -> None:
-        """Remove everything but the manifest, by which the directory is known to be ours."""
+        """Remove everything but the manifest, by which the directory is known to be ours, and the
+        hashes, by which the recipe is."""
         for path in self.steps_dir.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
-            elif path.name != MANIFEST_NAME:
+            elif path.name not in (MANIFEST_NAME, _RECIPES):
                 path.unlink()
 
     def _refuse_foreign(self) -> None:

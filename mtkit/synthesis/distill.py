@@ -106,10 +106,10 @@ def distill(job: Distillation, *, resume: bool = True) -> DistillationReport:
     corpora = list(job.corpora())
     # An invalid recipe is reported before everything is translated.
     recipe = student_recipe(job, corpora)
-    made_from = {
-        "corpora": {one.name: one.source.made_from() for one in corpora},
-        "teacher": {one.name: one.teacher.made_from() for one in corpora},
-    }
+    # The teachers differ in their tags only, which are those of the corpora.
+    sources = [[one.name, one.source.made_from()] for one in corpora]
+    tags = [[source.tags, source.tgt_tags] for source in job.recipe.data.train]
+    made_from = {"corpora": [sources, tags], **corpora[0].teacher.made_from()}
     with directory.opened(made_from, resume=resume):
         counts = [make_corpus(corpus, directory.steps(corpus.name)) for corpus in corpora]
         directory.save_recipe(recipe_text(recipe, _HEADING))

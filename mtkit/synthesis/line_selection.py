@@ -83,12 +83,9 @@ class MonolingualText:
 
     def made_from(self) -> dict[str, Any]:
         """See `LineSource`."""
-        names = ["input", *(f"input {number}" for number in range(2, len(self.paths) + 1))]
-        return {
-            **dict(zip(names, self._identities, strict=True)),
-            **_rules_made_from(self.recipe),
-            "held_out_files": [file_identity(path) for path in self.held_out_paths],
-        }
+        is_one = len(self._identities) == 1
+        text = {"input": self._identities[0]} if is_one else {"inputs": self._identities}
+        return text | _rules_made_from(self.recipe, self.held_out_paths)
 
     def chunks(self) -> Iterator[CleanedChunk]:
         """See `LineSource`."""
@@ -147,13 +144,14 @@ class TrainingSources:
         return {"text": src, "reference": tgt}
 
 
-def _rules_made_from(recipe: Recipe) -> dict[str, Any]:
+def _rules_made_from(recipe: Recipe, held_out_paths: Iterable[Path] = ()) -> dict[str, Any]:
     """Return what determines which lines of a text are selected."""
     data = recipe.data
+    held_out = [source_fingerprint(source, data) for source in (*data.validation, *data.test)]
     return {
         "languages": [data.src_lang, data.tgt_lang],
         "clean": recipe.clean.model_dump(mode="json"),
-        "held_out": [source_fingerprint(one, data) for one in (*data.validation, *data.test)],
+        "held_out": [*held_out, *map(file_identity, held_out_paths)],
     }
 
 

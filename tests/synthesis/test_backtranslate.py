@@ -189,3 +189,12 @@ def test_ranks_are_refused(make, monkeypatch):
         monkeypatch.setenv(name, str(value))
     with pytest.raises(MtkitError, match="2 ranks cannot share one synthetic corpus"):
         make()
+
+
+def test_other_held_out_texts_are_named(folder, make):
+    make()
+    (folder / "held.txt").write_text("sentence 3 with words\n")
+    with pytest.raises(MtkitError, match="from something else: the held-out texts"):
+        make(held_out=[folder / "held.txt"])
+    make(held_out=[folder / "held.txt"], resume=False)
+    assert "sentence 3 with words" not in [tgt for _, tgt in corpus(folder)]

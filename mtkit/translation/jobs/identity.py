@@ -14,6 +14,9 @@ _UNREADABLE = {
     **{f"{name}.changed_ns": f"the modification time of {what}" for name, what in _FILES.items()},
     **{f"{name}.ends": f"the content of {what}" for name, what in _FILES.items()},
     "models": "the model",
+    "inputs": "the texts",
+    "corpora": "the training corpora",
+    "held_out": "the held-out texts",
     "settings.unk_dictionary": "the content of --unk-dictionary",
     "settings.terms": "the content of --terms",
 }
