@@ -127,6 +127,10 @@ class Document:
         """Return whether a translation can be written; otherwise the parts are translated."""
         return True
 
+    def flags(self, segment: Segment, text: str) -> tuple[str, ...]:
+        """Return what a person has to check in a translation, given as text without markup."""
+        return ()
+
     def part_name(self, segment: Segment) -> str | None:
         """Return the name of the part of a package that a segment is in; None for one file."""
         return None

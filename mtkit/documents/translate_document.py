@@ -134,7 +134,10 @@ def _report(
     report.n_segments = len(outcomes)
     report.fallbacks.update(document.remarks)
     for segment, pieces, fallbacks, flags in outcomes:
-        report.n_changed += pieces is not None
+        text = Outcome(segment, pieces).text
+        if pieces is not None:
+            report.n_changed += 1
+            flags = (*flags, *document.flags(segment, text))
         report.fallbacks.update(fallbacks)
         report.flags.update(flags)
         if (fallbacks or flags) and len(report.listed) < MAX_LISTED:
@@ -143,7 +146,7 @@ def _report(
                     document.part_name(segment),
                     document.line(segment),
                     segment.text,
-                    Outcome(segment, pieces).text,
+                    text,
                     fallbacks,
                     flags,
                 )

@@ -23,6 +23,14 @@ _SPECIAL = re.compile(
 """Line breaks, and the markup of HTML in the text of a unit."""
 NO_WORDS = "units without words kept"
 """Remark on units that have no translation and nothing to translate, such as `%s: %s`."""
+MNEMONIC = "mnemonic"
+"""Flag of a translation without the mnemonic of its source, or with several."""
+_MNEMONICS = tuple(
+    re.compile(rf"(?<![\w&])(?:{mark}(?=[^\W_])(?![A-Za-z0-9]*;)|[A-Z][A-Za-z]*{mark}(?=[a-z]))")
+    for mark in "&_"
+)
+"""Marks of the letter that selects a menu item: before a word, as in `&File`, or within a word with
+a capital letter, as in `E_xit`; not in `R&D`, `&amp;` and `file_name`."""
 
 
 class Plain(NamedTuple):
@@ -119,6 +127,13 @@ class UnitDocument(Document):
 
     sources: list[tuple[int, int]] = field(default_factory=list)
     """Slice of the document that each source is, in order and without overlaps."""
+
+    def flags(self, segment: Segment, text: str) -> tuple[str, ...]:
+        """Flag a translation if its source has one mnemonic, and it has none or several."""
+        is_wrong = any(
+            len(mark.findall(segment.text)) == 1 != len(mark.findall(text)) for mark in _MNEMONICS
+        )
+        return (MNEMONIC,) if is_wrong else ()
 
     def contents(self, translated: Sequence[Translated]) -> dict[int, str]:
         """Return the new content of each source of which a segment changes, by its index."""

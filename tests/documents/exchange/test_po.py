@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mtkit.documents.exchange.po import PoDocument
 from mtkit.documents.segment import ReadOptions, Translated
+from mtkit.documents.translate_document import translate_document
 from mtkit.documents.translate_segments import Settings, translate_segments
 from mtkit.errors import MtkitError
 from tests.documents.translating import careful, identity, reversed_words, translated, upper
@@ -139,6 +140,30 @@ def test_entries_without_words_are_counted(tmp_path):
     written, report = result(tmp_path, catalog("\n".join(entries)))
     assert (report.n_segments, report.fallbacks) == (1, {"units without words kept": 4})
     assert [entry.msgstr for entry in checked(written)] == ["A", "", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "is_flagged"),
+    [
+        ("&File", "&Datei", False),
+        ("&File", "파일(&F)", False),
+        ("&File", "Datei", True),
+        ("&Save as...", "&Sichern &als...", True),
+        ("E_xit", "B_eenden", False),
+        ("_Open", "Öffnen", True),
+        ("_Open", "_Öffnen", False),
+        ("R&D of AT&T", "FuE", False),
+        ("a && b, Tom & Jerry", "x", False),
+        ("file_name of __init__", "x", False),
+        ("Black &amp; white", "schwarz &amp; weiß", False),
+    ],
+)
+def test_lost_mnemonics_are_flagged(tmp_path, source, translation, is_flagged):
+    path, output = tmp_path / "a.po", tmp_path / "b.po"
+    path.write_text(catalog(f'msgid "{source}"\nmsgstr ""\n'), encoding="utf-8")
+    report = translate_document(path, lambda texts: [translation] * len(texts), output)
+    assert dict(report.flags) == ({"mnemonic": 1} if is_flagged else {})
+    assert [one.flags for one in report.listed] == [("mnemonic",)] * is_flagged
 
 
 def test_plural_forms_of_an_unknown_language(tmp_path):
