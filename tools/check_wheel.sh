@@ -8,7 +8,7 @@ trap 'rm -rf "$dir" build' EXIT
 rm -rf build
 .venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$dir" .
 .venv/bin/python -m venv "$dir/venv"
-"$dir/venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+"$dir/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
     --constraint "$root/constraints.txt" "$dir"/mtkit-*.whl
 cd "$dir" # so that the installed package is imported, not the checkout
 venv/bin/mtkit demo --output demo --max-steps 10 > demo.log
