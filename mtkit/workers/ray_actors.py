@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from mtkit.workers.cpu_info import n_cores
 
 _OBJECT_STORE_BYTES = 100 << 20
 """Shared memory of a local cluster, which only passes on tasks and small results."""
+_CONNECT_TIMEOUT_S = 10
 
 
 class ActorOptions(NamedTuple):
@@ -51,8 +53,9 @@ def ray_cluster(address: str) -> Iterator[None]:
         options["include_dashboard"] = False
     with _kept_signal_handler():
         try:
+            _check_reachable(address)
             ray.init(address, **options)
-        except (ConnectionError, ValueError, RuntimeError) as exc:
+        except (OSError, ValueError, RuntimeError) as exc:
             raise MtkitError(
                 f"no Ray cluster at {address}: {_first_line(exc)}",
                 "start one with `ray start --head`, or give --ray local for this machine alone",
@@ -61,6 +64,13 @@ def ray_cluster(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Connect to HOST:PORT once, because Ray tries for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
 
 
 def choose_actors(device: str, n_actors: int | None, n_cpus: int | None) -> ActorOptions:
