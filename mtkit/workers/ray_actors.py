@@ -141,12 +141,13 @@ def map_on_actors(
     """
     import ray.data  # pyright: ignore[reportMissingImports]
 
+    n_actors = min(actors.n_actors, len(tasks))
     # Blocks of one task, because a block is what Ray sends to an actor, and repeats.
     dataset = ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
         _Actor,
         fn_constructor_args=(make_function, args),
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=actors.n_actors, max_tasks_in_flight_per_actor=1),
+        compute=ray.data.ActorPoolStrategy(size=n_actors, max_tasks_in_flight_per_actor=1),
         **actors.resources,
     )
     context = dataset.context

@@ -194,7 +194,8 @@ def run(source, spec=None, **options):
 @on_cluster
 def test_a_killed_worker_changes_nothing(source, cluster):
     source.write_text(source.read_text().replace("line 12\n", "kill me\n"))
-    assert run(source) == expected(source)
+    # More processes than cores: Ray starts those that fit.
+    assert run(source, n_processes=3) == expected(source)
     assert sorted(path.name for path in source.parent.iterdir()) == ["in.txt", "killed", "out.txt"]
 
 
