@@ -158,7 +158,7 @@ class _ClusterWorker(PartWorker):
             return
         tasks = [{"part": one.part, "first_number": one.first_number} for one in ranges]
         args = self.pool.spec, self.pool.run, self.options
-        with closing(map_on_actors(_PartFunction, args, tasks, self.pool.actors)) as results:
+        with closing(map_on_actors(PartFunction, args, tasks, self.pool.actors)) as results:
             for result in results:
                 made = PartRange(*result)
                 if bar is not None:
@@ -166,7 +166,7 @@ class _ClusterWorker(PartWorker):
                 yield made
 
 
-class _PartFunction:
+class PartFunction:
     """Makes parts in an actor.
 
     Args:

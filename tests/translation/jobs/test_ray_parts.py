@@ -21,7 +21,7 @@ from mtkit.errors import MtkitError
 from mtkit.translation.jobs import in_parts
 from mtkit.translation.jobs.part_worker import PartRange, PartsOptions, PartWorker
 from mtkit.translation.jobs.parts_dir import PartsDir
-from mtkit.translation.jobs.ray_parts import MAX_ATTEMPTS, refuse_gaps
+from mtkit.translation.jobs.ray_parts import MAX_ATTEMPTS, PartFunction, refuse_gaps
 from mtkit.translation.jobs.translate_file import translate_file
 from mtkit.translation.jobs.translation_spec import RunOptions, TranslationFiles
 from mtkit.translation.jobs.worker_pool import WorkerPool
@@ -152,6 +152,25 @@ def test_without_ray_an_error_says_how_to_install_it(source, monkeypatch):
     with pytest.raises(MtkitError, match="Ray is not installed") as caught:
         translate_file(UpperSpec(files_of(source), (source,)), RunOptions(ray="local"))
     assert caught.value.hint == "pip install 'mtkit[ray]'"
+
+
+def test_a_machine_without_the_disk_or_with_other_results_is_refused(source):
+    spec = UpperSpec(files_of(source), (source,))
+    options = PartsOptions(chunk_lines=3, lines_per_part=LINES_PER_PART)
+    args = spec, RunOptions("cpu"), options
+    with pytest.raises(MtkitError, match=r"machine .+ does not find `.+out\.txt\.parts`"):
+        PartFunction(*args)
+    made_from = {"settings": {"delay_s": 9.0}}
+    other = PartWorker.for_files(spec.files, made_from, WorkerPool(Upper), options)
+    other.parts.open(None)
+    with pytest.raises(MtkitError, match=r"differently .*: delay_s \(9.0 then, 0.0 now\)"):
+        PartFunction(*args)
+    other.parts.open(False)
+    ours = PartWorker.for_files(
+        spec.files, {"settings": {"delay_s": 0.0}}, WorkerPool(Upper), options
+    )
+    ours.parts.open(False)
+    assert PartFunction(*args)(4, 21) == PartRange(4, 21, 3)
 
 
 # On a cluster
