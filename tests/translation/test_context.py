@@ -136,7 +136,7 @@ def test_parts_of_a_line_follow_each_other(translator):
 def test_tables_have_a_context_for_each_field(translator, size):
     rows = ["one\ta", "two\tb", "three\t", "four\tc"]
     options = LineOptions("tsv", fields=("1", "2"))
-    translate = LineTranslator(translator, options)
+    translate = LineTranslator(translator, options, n_context=2)
     for begin in range(0, len(rows), size):
         lines = [InputLine(row) for row in rows[begin : begin + size]]
         chunk = LineChunk(begin + 1, lines, before=tuple(rows[max(0, begin - 2) : begin]))

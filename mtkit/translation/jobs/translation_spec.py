@@ -231,4 +231,5 @@ def load_line_translator(
     elif layout.n_threads != torch.get_num_threads():
         torch.set_num_threads(layout.n_threads)
     names = spec.files.input_name, str(spec.files.constraints_path)
-    return LineTranslator(spec.translator(layout, index), spec.lines, names, **spec.search)
+    translator = spec.translator(layout, index)
+    return LineTranslator(translator, spec.lines, names, translator.config.context, **spec.search)

@@ -29,6 +29,7 @@ class LineTranslator:
         translator: Translates the texts.
         options: Formats of input and output.
         names: Names of the input and of the file of constraints, for errors.
+        n_context: Number of previous texts of the same field that each is translated with.
         search: Arguments of `Translator.stream`, such as fields of `SearchConfig`.
     Raises:
         MtkitError: The header line lacks a field.
@@ -39,9 +40,11 @@ class LineTranslator:
         translator: Translator,
         options: LineOptions = LineOptions(),
         names: tuple[str, str] = ("stdin", "constraints"),
+        n_context: int = 0,
         **search: Any,
     ) -> None:
         self.translator, self.options, self.names = translator, options, names
+        self.n_context = n_context
         self.search = search
         if options.n_best is not None:
             self.search["n_best"] = options.n_best
@@ -122,7 +125,7 @@ class LineTranslator:
 
         The texts of a field are one document, which a blank text ends.
         """
-        n = self.translator.config.context
+        n = self.n_context
         if not n:
             return {}
         from mtkit.translation.context import sliding_contexts
