@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import sys
+from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -106,6 +107,12 @@ def start(
     setup_logs(verbose, is_main=DistEnv.from_environment().rank == 0)
 
 
+@cache
+def _root_command(app: typer.Typer) -> Any:
+    """Return the root of all commands, which keeps each command that it has looked up."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """The entry point of `mtkit`."""
     replace_closed_streams()
@@ -121,7 +128,7 @@ def main() -> None:
     with contextlib.suppress(ValueError):  # not in the main thread
         handle_sigterm()
     try:
-        app(_with_global_flags_first(sys.argv[1:]), prog_name="mtkit")
+        _root_command(app)(_with_global_flags_first(sys.argv[1:]), prog_name="mtkit")
     finally:
         try:
             sys.stdout.flush()

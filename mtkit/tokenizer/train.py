@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -110,8 +111,13 @@ def _normalization_options(name: str) -> Iterator[dict[str, Any]]:
         return
     with TemporaryDirectory(prefix="mtkit-") as temp_dir:
         path = Path(temp_dir) / "nfc.tsv"
-        path.write_text(rules_tsv(nfc_rules()), encoding="ascii")
+        path.write_text(_nfc_tsv(), encoding="ascii")
         yield {"normalization_rule_tsv": str(path)}
+
+
+@cache
+def _nfc_tsv() -> str:
+    return rules_tsv(nfc_rules())
 
 
 def check_user_symbols(key: str, symbols: Sequence[str]) -> None:
