@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from mtkit.corpus.store.token_store import TokenStore
 from mtkit.corpus.train_tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Tokenizer
+from tests.conftest import write_tiny_recipe
 
 
 def changed(recipe, section, **changes):
@@ -35,6 +37,21 @@ def add_pairs(recipe, *pairs):
     (source,) = recipe.data.train
     append(source.src, "".join(f"{src}\n" for src, _ in pairs))
     append(source.tgt, "".join(f"{tgt}\n" for _, tgt in pairs))
+
+
+@pytest.fixture(scope="module")
+def work_dir(tmp_path_factory, ko_en_pairs):
+    """The tokenizer and the store of `tiny_recipe`."""
+    recipe = Recipe.load(write_tiny_recipe(tmp_path_factory.mktemp("corpus"), ko_en_pairs))
+    preprocess(recipe)
+    return recipe.data.work_dir
+
+
+@pytest.fixture
+def preprocessed(tiny_recipe, work_dir):
+    """`tiny_recipe` after a call of `preprocess`."""
+    shutil.copytree(work_dir, tiny_recipe.data.work_dir)
+    return tiny_recipe
 
 
 def test_store_contains_the_tokenizers_ids(tiny_recipe, ko_en_pairs):
@@ -64,6 +81,7 @@ def test_result_does_not_depend_on_chunks(tiny_recipe, monkeypatch, chunk_size):
     add_pairs(tiny_recipe, ("", "x"), ("안녕하세요.", "Hello."), ("가" * 200, "a"))
     reference = changed(tiny_recipe, "data", work_dir=tiny_recipe.data.work_dir.with_name("other"))
     preprocess(reference)
+    shutil.copytree(reference.tokenizer_dir, tiny_recipe.tokenizer_dir)
     monkeypatch.setattr(store_builder, "CHUNK_SIZE", chunk_size)
     preprocess(tiny_recipe)
     for name in ("src.ids", "src.offsets", "tgt.ids", "tgt.offsets", "manifest.json"):
@@ -92,56 +110,51 @@ def test_second_run_changes_nothing(tiny_recipe):
     ]
 
 
-def test_touched_or_moved_files_are_the_same_files(tiny_recipe, tmp_path):
-    preprocess(tiny_recipe)
-    (source,) = tiny_recipe.data.train
+def test_touched_or_moved_files_are_the_same_files(preprocessed, tmp_path):
+    (source,) = preprocessed.data.train
     os.utime(source.src, (1, 1))
     moved = source.src.rename(tmp_path / "moved.ko")
     assert preprocess(
-        changed(tiny_recipe, "data", train=(source.model_copy(update={"src": moved}),))
+        changed(preprocessed, "data", train=(source.model_copy(update={"src": moved}),))
     ).fresh
 
 
-def test_changed_corpus_rebuilds_both_even_with_equal_size_and_time(tiny_recipe):
-    preprocess(tiny_recipe)
-    source = tiny_recipe.data.train[0].src
+def test_changed_corpus_rebuilds_both_even_with_equal_size_and_time(preprocessed):
+    source = preprocessed.data.train[0].src
     status = source.stat()
     content = source.read_bytes()
     source.write_bytes(content.replace("책".encode(), "밥".encode(), 1))
     os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert source.stat().st_size == status.st_size
-    assert not store_is_fresh(tiny_recipe) and not tokenizer_is_fresh(tiny_recipe)
-    assert not preprocess(tiny_recipe).fresh
-    assert store_is_fresh(tiny_recipe)
+    assert not store_is_fresh(preprocessed) and not tokenizer_is_fresh(preprocessed)
+    assert not preprocess(preprocessed).fresh
+    assert store_is_fresh(preprocessed)
 
 
-def test_changed_filters_leave_the_tokenizer(tiny_recipe):
-    preprocess(tiny_recipe)
-    before = snapshot(tiny_recipe.tokenizer_dir)
-    stricter = changed(tiny_recipe, "preprocess", max_length=10, max_dropped=1.0)
+def test_changed_filters_leave_the_tokenizer(preprocessed):
+    before = snapshot(preprocessed.tokenizer_dir)
+    stricter = changed(preprocessed, "preprocess", max_length=10, max_dropped=1.0)
     assert tokenizer_is_fresh(stricter) and not store_is_fresh(stricter)
     report = preprocess(stricter)
     assert report.dropped.counts["too_long"] == 180 - report.n_kept > 0
-    assert snapshot(tiny_recipe.tokenizer_dir) == before
+    assert snapshot(preprocessed.tokenizer_dir) == before
 
 
 @pytest.mark.parametrize(
     "changes",
     [{"vocab_size": 650}, {"joint": False, "vocab_size": 520}, {"seed": 2}, {"type": "unigram"}],
 )
-def test_changed_tokenizer_settings_rebuild_both(tiny_recipe, changes):
-    preprocess(tiny_recipe)
-    other = changed(tiny_recipe, "tokenizer", **changes)
+def test_changed_tokenizer_settings_rebuild_both(preprocessed, changes):
+    other = changed(preprocessed, "tokenizer", **changes)
     assert not tokenizer_is_fresh(other) and not store_is_fresh(other)
     preprocess(other)
     assert tokenizer_is_fresh(other) and store_is_fresh(other)
     assert Tokenizer.load(other.tokenizer_dir).joint == other.tokenizer.joint
-    assert not tokenizer_is_fresh(tiny_recipe)
+    assert not tokenizer_is_fresh(preprocessed)
 
 
-def test_settings_of_training_change_nothing(tiny_recipe):
-    preprocess(tiny_recipe)
-    assert store_is_fresh(changed(tiny_recipe, "training", max_steps=7))
+def test_settings_of_training_change_nothing(preprocessed):
+    assert store_is_fresh(changed(preprocessed, "training", max_steps=7))
 
 
 def test_training_the_tokenizer_twice_gives_the_same(tiny_recipe):
@@ -161,9 +174,11 @@ def test_separate_tokenizers_know_their_side(tiny_recipe):
 
 @pytest.mark.parametrize("name", ["src.ids", "tgt.offsets", "manifest.json"])
 @pytest.mark.parametrize("damage", ["cut", "changed", "missing"])
-def test_damaged_store_is_rebuilt(tiny_recipe, caplog, name, damage):
-    preprocess(tiny_recipe)
-    path = tiny_recipe.store_dir / name
+def test_damaged_store_is_rebuilt(preprocessed, caplog, name, damage):
+    # So that the manifest has the paths of this corpus.
+    shutil.rmtree(preprocessed.store_dir)
+    preprocess(preprocessed)
+    path = preprocessed.store_dir / name
     content = path.read_bytes()
     if damage == "cut":
         path.write_bytes(content[:-5])
@@ -175,30 +190,29 @@ def test_damaged_store_is_rebuilt(tiny_recipe, caplog, name, damage):
         )
     else:
         path.unlink()
-    assert not store_is_fresh(tiny_recipe)
+    assert not store_is_fresh(preprocessed)
     if (name, damage) == ("manifest.json", "missing"):
         with pytest.raises(MtkitError, match="mtkit did not write it"):
-            preprocess(tiny_recipe)
+            preprocess(preprocessed)
         return
     caplog.clear()
-    assert not preprocess(tiny_recipe).fresh
+    assert not preprocess(preprocessed).fresh
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert str(path) in record.getMessage() and "the store is built again" in record.getMessage()
     assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("size", [None, 1, -9])
-def test_damaged_tokenizer_is_retrained(tiny_recipe, size):
-    preprocess(tiny_recipe)
-    path = tiny_recipe.tokenizer_dir / "joint.model"
+def test_damaged_tokenizer_is_retrained(preprocessed, size):
+    path = preprocessed.tokenizer_dir / "joint.model"
     content = path.read_bytes()
     if size is None:
         path.unlink()
     else:
         path.write_bytes(content[:size])
-    assert not tokenizer_is_fresh(tiny_recipe) and not store_is_fresh(tiny_recipe)
+    assert not tokenizer_is_fresh(preprocessed) and not store_is_fresh(preprocessed)
     # The same tokenizer comes out, so the store still fits it.
-    assert preprocess(tiny_recipe).fresh
+    assert preprocess(preprocessed).fresh
     assert path.read_bytes() == content
 
 
@@ -268,13 +282,12 @@ def test_files_of_unequal_length_are_refused_before_anything_is_written(tiny_rec
         lambda source: source.tgt.write_bytes(b"\xff\n" * 180),
     ],
 )
-def test_a_refused_corpus_leaves_the_old_store(tiny_recipe, break_it):
-    preprocess(tiny_recipe)
-    before = snapshot(tiny_recipe.data.work_dir)
-    break_it(tiny_recipe.data.train[0])
+def test_a_refused_corpus_leaves_the_old_store(preprocessed, break_it):
+    before = snapshot(preprocessed.data.work_dir)
+    break_it(preprocessed.data.train[0])
     with pytest.raises(MtkitError):
-        preprocess(tiny_recipe)
-    assert snapshot(tiny_recipe.data.work_dir) == before
+        preprocess(preprocessed)
+    assert snapshot(preprocessed.data.work_dir) == before
 
 
 def test_all_pairs_dropped_is_an_error(tiny_recipe):
@@ -325,9 +338,8 @@ def test_several_corpora_are_read_one_after_the_other(tiny_recipe, tmp_path):
     ) == ["The sun rises."]
 
 
-def test_ids_fit_the_vocabulary(tiny_recipe):
-    preprocess(tiny_recipe)
-    store = TokenStore.open(tiny_recipe.store_dir)
+def test_ids_fit_the_vocabulary(preprocessed):
+    store = TokenStore.open(preprocessed.store_dir)
     assert all(
         0 < store.src(i).max() < 600 and store.src(i).dtype == np.uint16 for i in range(len(store))
     )
@@ -341,7 +353,11 @@ def test_multi30k(shared_data, tmp_path):
         "train": {"src": folder / "train.de.gz", "tgt": folder / "train.en.gz"},
         "work_dir": tmp_path,
     }
-    report = preprocess(Recipe.model_validate({"data": data, "tokenizer": {"vocab_size": 4000}}))
+    report = preprocess(
+        Recipe.model_validate(
+            {"data": data, "tokenizer": {"vocab_size": 1000, "max_sentences": 2000}}
+        )
+    )
     assert (report.n_read, report.dropped.counts["duplicate"], report.dropped.counts["blank"]) == (
         29_000,
         3,

@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import pytest
@@ -170,7 +169,7 @@ def test_killed_run_is_resumed(recipe, tiny_recipe_path):
         "preprocess.max_dropped=1",
     ]
     script = textwrap.dedent(f"""
-        import time
+        import os, signal, time
         import mtkit.corpus.store.preprocess as module
         import mtkit.corpus.store.store_builder as store_builder
         from mtkit.config.recipe import Recipe
@@ -179,28 +178,30 @@ def test_killed_run_is_resumed(recipe, tiny_recipe_path):
         store_builder.PartFiles.write = slow(store_builder.PartFiles.write)
         store_builder.PartFiles.read = slow(store_builder.PartFiles.read)
         recipe = Recipe.load({str(tiny_recipe_path)!r}, {overrides!r})
-        print("ready", flush=True)
-        module.preprocess(recipe, n_workers=0)
-        print("done", flush=True)
+        for delay_s in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, None):
+            process = os.fork()
+            if process == 0:
+                module.preprocess(recipe, n_workers=0)
+                os._exit(0)
+            if delay_s:
+                time.sleep(delay_s)
+                os.kill(process, signal.SIGKILL)
+            status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            print(status, recipe.store_dir.exists(), flush=True)
+            if status == 0:
+                break
         """)
-    n_killed = 0
-    for delay_s in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 5):
-        with subprocess.Popen(
-            [sys.executable, "-c", script],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        ) as run:
-            assert run.stdout is not None
-            assert run.stdout.readline() == "ready\n"
-            time.sleep(delay_s)
-            run.send_signal(signal.SIGKILL)
-            is_done = run.stdout.readline() == "done\n"
-        n_killed += not is_done
-        assert is_done == other.store_dir.exists()
-        if is_done:
-            break
-    assert n_killed >= 2
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    ends = [line.split() for line in run.stdout.splitlines()]
+    killed = [has_store for status, has_store in ends if status == str(-signal.SIGKILL)]
+    assert len(killed) >= 2 and "True" not in killed
+    assert ends[-1] == ["0", "True"]
     assert_same_store(recipe, other)
 
 

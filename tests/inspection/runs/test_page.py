@@ -46,9 +46,10 @@ class Page(HTMLParser):
         return [text.strip() for tag, text in self.texts if not tags or tag in tags]
 
 
-@pytest.fixture
-def complete_run(tmp_path):
+@pytest.fixture(scope="module")
+def complete_run(tmp_path_factory):
     """A run with everything that a page can show."""
+    tmp_path = tmp_path_factory.mktemp("runs")
     samples = [(100, "The <b>dog</b>."), (200, "A dog.")]
     run = write_run(tmp_path / "base & co", 3, bleu=(10.0, 20.0), samples=samples)
     save_scores(run / "scores-news.json", 30.5, low=29.25, high=31.75)
@@ -65,12 +66,18 @@ def complete_run(tmp_path):
     return run
 
 
+@pytest.fixture(scope="module")
+def pages(complete_run, tiny_run, tmp_path_factory):
+    """The page of each run, made once."""
+    empty_run = tmp_path_factory.mktemp("empty")
+    (empty_run / "checkpoints").mkdir()
+    runs = {"complete": complete_run, "real": tiny_run, "empty": empty_run}
+    return {name: report_page(read_run(run)) for name, run in runs.items()}
+
+
 @pytest.fixture(params=["complete", "real", "empty"])
-def html(request, complete_run, tiny_run, tmp_path):
-    if request.param == "empty":
-        (tmp_path / "empty" / "checkpoints").mkdir(parents=True)
-    run = {"complete": complete_run, "real": tiny_run, "empty": tmp_path / "empty"}[request.param]
-    return report_page(read_run(run))
+def html(request, pages):
+    return pages[request.param]
 
 
 def test_nothing_is_loaded(html):
@@ -158,8 +165,8 @@ def test_the_contrast_of_black_and_white():
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
 
 
-def test_the_figures_of_the_run(complete_run):
-    html = report_page(read_run(complete_run))
+def test_the_figures_of_the_run(pages):
+    html = pages["complete"]
     page = Page(html)
     cells = page.text("td", "th", "dd", "code")
     assert page.text("h1") == ["Training run base & co"]
@@ -190,9 +197,7 @@ def test_a_run_without_a_name_of_its_own_is_named_after_its_project(tmp_path):
     assert Page(report_page(read_run(run))).text("h1") == ["Training run de-en/work/run"]
 
 
-def test_the_page_of_an_empty_run_says_what_is_missing(tmp_path):
-    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    text = report_page(read_run(tmp_path / "run"))
+def test_the_page_of_an_empty_run_says_what_is_missing(pages):
     for sentence in (
         "recipe.yaml is missing",
         "No test scores are saved",
@@ -202,17 +207,16 @@ def test_the_page_of_an_empty_run_says_what_is_missing(tmp_path):
         "The recipe of the run cannot be read",
         "Not recorded",
     ):
-        assert sentence in text
+        assert sentence in pages["empty"]
 
 
-def test_the_corpus_of_a_real_run(tiny_run):
-    html = report_page(read_run(tiny_run))
+def test_the_corpus_of_a_real_run(tiny_run, pages):
     manifest = json.loads((tiny_run.parent / "work" / "store" / "manifest.json").read_text())
-    cells = Page(html).text("td", "dd")
+    cells = Page(pages["real"]).text("td", "dd")
     assert f"{manifest['n_read']:,}" in cells and f"{manifest['n_pairs']:,}" in cells
     for side in "src", "tgt":
         assert f"{manifest['n_tokens'][side]:,}" in cells
-    assert "preprocessed again" not in html
+    assert "preprocessed again" not in pages["real"]
 
 
 def test_charts(tmp_path):
