@@ -1,6 +1,7 @@
-"""Program that copies the tensors of a pickle to a safetensors file.
+"""Program that copies the tensors of pickles to safetensors files.
 
-It is run by `mtkit.interop.huggingface.files`: a damaged or hostile file can at worst end it.
+It is run by `mtkit.interop.huggingface.weight_files`: a damaged or hostile file can at worst end
+it.
 """
 
 import sys
@@ -13,8 +14,13 @@ from mtkit.checkpoint.weights import save_tensors
 
 
 def main() -> None:
-    """Convert the file named by the first argument to the second."""
-    source, target = map(Path, sys.argv[1:])
+    """Convert the first, third, ... file of the arguments to the one named after it."""
+    paths = [Path(arg) for arg in sys.argv[1:]]
+    for source, target in zip(paths[::2], paths[1::2], strict=True):
+        _convert(source, target)
+
+
+def _convert(source: Path, target: Path) -> None:
     # weights_only refuses everything that could run code.
     tree = torch.load(source, map_location="cpu", weights_only=True)
     if not isinstance(tree, dict) or not all(isinstance(one, Tensor) for one in tree.values()):

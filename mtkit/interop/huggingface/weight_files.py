@@ -119,26 +119,26 @@ def open_weights(found: WeightFiles, *, allow_pickle: bool) -> Iterator[OpenWeig
         )
     with TemporaryDirectory(prefix="mtkit-") as folder:
         paths = {name: Path(folder) / f"{name}.safetensors" for name in found.names}
-        for name, path in paths.items():
-            convert_pickle(found.directory / name, path)
+        convert_pickles({found.directory / name: path for name, path in paths.items()})
         with _open_all(found, paths) as opened:
             yield opened
 
 
-def convert_pickle(pickle_path: Path, out_path: Path) -> None:
-    """Copy the tensors of a pickle to a safetensors file, in a process of its own.
+def convert_pickles(out_paths: Mapping[Path, Path]) -> None:
+    """Copy the tensors of pickles to safetensors files, in a process of their own.
 
+    Args:
+        out_paths: For each pickle, the file to write.
     Raises:
-        MtkitError: It contains anything but tensors, or cannot be read.
+        MtkitError: One contains anything but tensors, or cannot be read.
     """
-    command = [sys.executable, "-m", "mtkit.interop.huggingface.convert_pickle"]
-    done = subprocess.run(
-        [*command, str(pickle_path), str(out_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "mtkit.interop.huggingface.convert_pickles"]
+    for paths in out_paths.items():
+        command += map(str, paths)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
+        unwritten = [path for path, out_path in out_paths.items() if not out_path.exists()]
+        pickle_path = [*unwritten, *out_paths][0]
         reason = (done.stderr.strip().splitlines() or ["it crashed"])[-1][:200]
         raise MtkitError(
             f"`{pickle_path}`: cannot be read as tensors: {reason}",

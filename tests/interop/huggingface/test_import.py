@@ -214,6 +214,11 @@ def test_weights_in_several_files(sharded, original, is_pickled, tmp_path):
         }
         write_json(folder / "pytorch_model.bin.index.json", index)
         assert "--allow-pickle" in refusal(folder).hint
+        last = sorted(folder.glob("*.bin"))[-1]
+        content = last.read_bytes()
+        last.write_bytes(content[:-100])
+        assert f"{last.name}`: cannot be read" in refusal(folder, allow_pickle=True).message
+        last.write_bytes(content)
     trained = import_huggingface(folder, tmp_path / "out", allow_pickle=is_pickled)
     for name, tensor in trained.model.state_dict().items():
         torch.testing.assert_close(tensor, expected[name], rtol=2**-8, atol=0.0)
