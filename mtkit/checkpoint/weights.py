@@ -1,6 +1,7 @@
 """Weights of a model as a safetensors file, read into a model that has none yet."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,13 @@ class _SkipRandomInit(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Create modules on the meta device, where their weights have shapes but no memory."""
+    with torch.device("meta"), _SkipRandomInit():
+        yield
+
+
 def make_empty_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
     """Make a model on the meta device, to load weights into.
 
@@ -120,5 +128,5 @@ def make_empty_model(config: ModelConfig, tokenizer: Tokenizer) -> Transformer:
         RuntimeError: Its sizes are beyond the limits of torch.
     """
     src, tgt = tokenizer.src, tokenizer.tgt
-    with torch.device("meta"), _SkipRandomInit():
+    with without_weights():
         return Transformer(config, src.vocab_size, tgt.vocab_size, src.special.pad, tgt.special.pad)

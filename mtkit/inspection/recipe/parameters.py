@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
+from mtkit.checkpoint.weights import without_weights
 from mtkit.config.model import ModelConfig
 from mtkit.model.transformer import Transformer
 
@@ -34,7 +34,7 @@ def parameter_sizes(
 
     The model is made without memory for its weights.
     """
-    with torch.device("meta"):
+    with without_weights():
         model = Transformer(config, src_vocab_size, tgt_vocab_size, src_pad_id=0, tgt_pad_id=0)
     total = sum(parameter.numel() for parameter in model.parameters())
     counted: set[nn.Parameter] = set()

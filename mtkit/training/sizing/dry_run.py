@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 
 from mtkit.batches.loader import BatchLoader
-from mtkit.checkpoint.model_dir import TrainedModel, make_model
+from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
+from mtkit.checkpoint.weights import make_empty_model
 from mtkit.config.data import CorpusSource
 from mtkit.config.ineffective_settings import ineffective_settings
 from mtkit.config.recipe import Recipe
@@ -222,8 +223,7 @@ class _DryRun:
         self._report_data()
         with report.collecting():
             # A model without weights, which fits into any memory.
-            with torch.device("meta"):
-                model = make_model(self.recipe.model, self.data.tokenizer)
+            model = make_empty_model(self.recipe.model, self.data.tokenizer)
             freeze(model, self.recipe.training.freeze)
             self._report_model(model)
             self._report_disk(model)
