@@ -8,10 +8,13 @@ from mtkit.config.presets import PRESETS
 from mtkit.config.recipe import Recipe
 from mtkit.training.sizing import speed
 
+MEASURE_FLOPS = speed.measure_flops
+
 
 @pytest.fixture(autouse=True)
-def short_measurement(monkeypatch):
-    monkeypatch.setattr(speed, "SECONDS", 0.0)
+def assumed_speed(monkeypatch):
+    """The speed of training that all tests but one assume, and do not measure."""
+    monkeypatch.setattr(speed, "measure_flops", lambda plan, device: 1e10)
 
 
 @pytest.fixture
@@ -29,7 +32,9 @@ def lines(path):
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def test_two_files_are_enough(mtkit, texts):
+def test_two_files_are_enough(mtkit, texts, monkeypatch):
+    monkeypatch.setattr(speed, "measure_flops", MEASURE_FLOPS)
+    monkeypatch.setattr(speed, "SECONDS", 0.0)
     outcome = mtkit("init", "--from-data", "train.ko", "train.en")
     assert outcome.status == 0
     assert "202 pairs, ko to en" in outcome.out

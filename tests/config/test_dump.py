@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mtkit.config.data import CorpusSource, DataConfig
@@ -22,6 +22,8 @@ def recipe_of(**sections) -> Recipe:
 symbols = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 
 
+# An example writes and parses a whole recipe.
+@settings(max_examples=20)
 @given(
     symbols=st.lists(symbols, max_size=4),
     rate=st.floats(1e-12, 1e12),

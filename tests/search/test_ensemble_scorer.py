@@ -105,7 +105,7 @@ def test_the_score_of_an_output_is_its_forced_score(positions, seeds):
 @pytest.mark.parametrize("search", [beam_search, greedy_search])
 def test_sentence_alone_equals_it_in_a_padded_batch(search):
     scorer = make_scorer()
-    config = SearchConfig(beam_size=3)
+    config = SearchConfig(beam_size=3, max_length_ratio=1.0, max_length_extra=6)
     together = search(scorer, SOURCES, config)
     for source, found in zip(SOURCES, together, strict=True):
         [alone] = search(scorer, [source], config)
@@ -126,7 +126,7 @@ def test_a_beam_of_one_is_greedy_search():
 
 
 def test_the_same_model_twice_is_that_model():
-    config = SearchConfig(beam_size=3, n_best=2)
+    config = SearchConfig(beam_size=3, n_best=2, max_length_ratio=1.0, max_length_extra=6)
     once, twice = (
         beam_search(make_scorer((5,)), SOURCES, config),
         beam_search(make_scorer((5, 5)), SOURCES, config),
@@ -148,14 +148,15 @@ def test_shortlist_of_all_tokens_equals_none(seeds, scorer_type):
     plain = make_scorer(seeds, scorer_type=scorer_type)
     shortlist = make_shortlist([[3]] * V, list(range(V)))
     listed = make_scorer(seeds, shortlist=shortlist, scorer_type=scorer_type)
-    beams, expected = (
-        beam_search(scorer, SOURCES, SearchConfig(beam_size=4, n_best=4))
-        for scorer in (listed, plain)
-    )
+    config = SearchConfig(beam_size=4, n_best=4, max_length_ratio=1.0, max_length_extra=6)
+    beams, expected = (beam_search(scorer, SOURCES, config) for scorer in (listed, plain))
     for found, wanted in zip(beams, expected, strict=True):
         assert_alike(found, wanted)
     assert_alike(
-        *(greedy_search(scorer, SOURCES, SearchConfig(beam_size=1)) for scorer in (listed, plain))
+        *(
+            greedy_search(scorer, SOURCES, config.with_overrides({"beam_size": 1, "n_best": 1}))
+            for scorer in (listed, plain)
+        )
     )
 
 

@@ -50,7 +50,7 @@ def test_models_are_not_modified(variant, precision):
     modules = [[type(module) for module in model.modules()] for model in models]
     outputs = [model.decode(tgt_in, model.encode(src)) for model in models]
     scorer = CpuScorer(models, SPECIAL, SPECIAL, int8=precision == "int8")
-    beam_search(scorer, SOURCES, SearchConfig(beam_size=3))
+    beam_search(scorer, SOURCES, SearchConfig(beam_size=3, max_length=6))
     for model, state, types, output in zip(models, before, modules, outputs, strict=True):
         assert list(model.state_dict()) == list(state)
         assert all(tensor.equal(state[name]) for name, tensor in model.state_dict().items())
@@ -62,7 +62,8 @@ def test_models_are_not_modified(variant, precision):
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_same_hypotheses_as_the_plain_models(variant):
-    models, config = make_models((1, 2), **variant), SearchConfig(beam_size=3, n_best=3)
+    models = make_models((1, 2), **variant)
+    config = SearchConfig(beam_size=3, n_best=3, max_length_ratio=1.0, max_length_extra=6)
     for found, expected in zip(
         beam_search(CpuScorer(models, SPECIAL, SPECIAL), SOURCES, config),
         beam_search(EnsembleScorer(models, SPECIAL, SPECIAL), SOURCES, config),

@@ -53,7 +53,7 @@ def make_scorer(n_models=1, device="cpu", seed=1, eos_bias=0.0, unk_factor=1.0, 
     return CudaScorer(models, SPECIAL, SPECIAL)
 
 
-def make_sources(n_sentences, longest=20):
+def make_sources(n_sentences, longest=12):
     rng = random.Random(n_sentences)
     return [
         [rng.randrange(4, V) for _ in range(rng.randint(1, longest))] for _ in range(n_sentences)
@@ -81,7 +81,7 @@ def assert_alike(found, expected):
         {"beam_size": 3, "length_penalty": "mean", "n_best": 2},
         {"beam_size": 3, "length_penalty": "none", "min_length": 0},
         {"beam_size": 3, "min_length": 9, "max_length": 12},
-        {"beam_size": 5, "max_length_extra": 100, "alpha": 2.0},
+        {"beam_size": 5, "max_length_extra": 60, "alpha": 2.0},
     ],
     ids=str,
 )
@@ -89,7 +89,7 @@ def test_equals_beam_search(settings, device):
     scorer, config = make_scorer(device=device), SearchConfig.model_validate(settings)
     search = CudaGraphSearch(scorer)
     assert search.can_search(config)
-    for n_sentences in 37, 1, 9, 37:
+    for n_sentences in 13, 1, 5, 13:
         sources = make_sources(n_sentences)
         assert_alike(search(sources, config), beam_search(scorer, sources, config))
 
@@ -119,7 +119,7 @@ def test_other_models(positions, n_models, ensemble, device):
         tied_embeddings="none",
     )
     config = SearchConfig(beam_size=4, n_best=2, ensemble=ensemble)
-    sources = make_sources(20)
+    sources = make_sources(9)
     assert_alike(
         CudaGraphSearch(scorer)(sources, config),
         beam_search(scorer.for_search(config), sources, config),
@@ -141,7 +141,7 @@ def test_sentences_finish_at_different_times_and_buffers_grow(device):
 @pytest.mark.parametrize("device", DEVICES)
 def test_a_small_search_is_unaffected_by_a_large_one_before(device):
     scorer, config = make_scorer(device=device), SearchConfig(beam_size=4, n_best=4)
-    small, large = make_sources(3, longest=5), make_sources(60, longest=90)
+    small, large = make_sources(3, longest=5), make_sources(30, longest=40)
     fresh = CudaGraphSearch(scorer)(small, config)
     search = CudaGraphSearch(scorer)
     search(large, config)

@@ -22,7 +22,7 @@ def test_steps_equal_those_of_the_plain_models(positions):
             # EOS is improbable, so that translations outgrow the first table of positions.
             model.output_weight[SPECIAL.eos] *= -1.0
     before = [copy.deepcopy(model.state_dict()) for model in models]
-    config = SearchConfig(beam_size=3, max_length_ratio=0.1, max_length_extra=90)
+    config = SearchConfig(beam_size=3, max_length_ratio=0.1, max_length_extra=66)
     found, expected = (
         beam_search(scorer(models, SPECIAL, SPECIAL), SOURCES, config)
         for scorer in (CudaScorer, EnsembleScorer)

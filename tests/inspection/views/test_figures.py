@@ -17,7 +17,7 @@ from mtkit.inspection.views.recipe_figures import recipe_figures
 from mtkit.inspection.views.trace_figures import trace_figures
 from mtkit.training.optimizer import learning_rate
 
-TEXT = "나는 학교에 간다"
+TEXT = "나는 간다"
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,9 @@ def test_figures_of_a_translation(trace, tmp_path):
 
 
 def test_svg_files_are_the_same_each_time(trace, tmp_path):
+    [alignment] = [one for one in trace_figures(trace) if one.name == "alignment"]
     for name in ("a", "b"):
-        write_figures(tmp_path / name, list(trace_figures(trace))[:1])
+        write_figures(tmp_path / name, [alignment])
     first, second = (next((tmp_path / name).glob("*.svg")).read_bytes() for name in ("a", "b"))
     assert first == second
 

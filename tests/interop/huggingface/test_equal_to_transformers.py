@@ -31,7 +31,7 @@ KINDS = [
     Kind("relu", "untied", scales=False, bias=True, n_heads=2),
     Kind("swish", "shared", scales=False, bias=True, n_heads=2, norm="pre"),
 ]
-N_LINES, LENGTH = 5, 24
+N_LINES, LENGTH = 5, 16
 
 
 class Both:

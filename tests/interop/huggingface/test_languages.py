@@ -26,7 +26,7 @@ KINDS = [
     LanguageKind("nllb-spm", "gelu", scales=False, n_heads=2, seed=3, end=3.5),
     LanguageKind("m2m100", "swish", scales=True, n_heads=3, seed=5, end=1.5),
 ]
-N_LINES, LENGTH = 5, 24
+N_LINES, LENGTH = 4, 16
 
 
 @pytest.fixture(scope="module")

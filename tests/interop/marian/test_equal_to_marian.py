@@ -38,13 +38,13 @@ def test_references_have_the_probabilities_of_marian(name, imported_as):
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("pre-")])
 def test_translations_and_scores_are_equal(name, beam_size, imported_as):
     imported = imported_as(name)
-    src_ids = imported.marian_ids()
+    src_ids = imported.marian_ids()[::3]
     search = imported.translator.search_config(beam_size=beam_size, min_length=0)
     found = imported.translator.engine.search(SearchRequest(src_ids, search))
     texts = imported.trained.tokenizer.tgt.decode([n_best[0].token_ids for n_best in found])
     n_other = 0
     for ids, [best, *_], text, theirs in zip(
-        src_ids, found, texts, imported.expected[beam_size], strict=True
+        src_ids, found, texts, imported.expected[beam_size][::3], strict=True
     ):
         score = best.score
         if text != theirs.text:
