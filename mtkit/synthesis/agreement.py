@@ -52,4 +52,4 @@ def cross_entropy(score: PairScore) -> float:
 
 def parse_scores(lines: Iterable[str]) -> NDArray[np.float64]:
     """Read the scores of `score_translations`; that of a blank translation is NaN."""
-    return np.array([float(line) if line else math.nan for line in lines])
+    return np.fromiter((float(line) if line else math.nan for line in lines), np.float64)

@@ -136,9 +136,11 @@ def _filter(
 ) -> CorpusReport:
     """Write the pairs that satisfy all rules."""
     threshold, scores = None, None
+    # The share that is kept is one of the pairs that satisfy all other rules.
     if scores_path is not None and corpus.pair_filter is not None:
         scores = parse_scores(read_lines(scores_path))
-        is_kept = np.array([p.reason is None for p in corpus.rules.pairs(translations_path)])
+        pairs = corpus.rules.pairs(translations_path)
+        is_kept = np.fromiter((pair.reason is None for pair in pairs), np.bool_)
         if is_kept.any():
             threshold = threshold_of(scores[is_kept], corpus.pair_filter.keep)
     n_read, dropped = 0, DropCounts()
