@@ -110,7 +110,8 @@ class StaticState(EnsembleState):
         self._n_keys = W * T
         self._next_W = take((W,), torch.long)
         self._may_attend_BWM = take((B, W, W * T), torch.bool)
-        self._itself_WW = torch.eye(W, dtype=torch.bool, device=self._next_W.device)
+        # On the meta device, torch.eye would load torch's compiler, which takes seconds.
+        self._itself_WW = torch.eye(W, dtype=torch.bool).to(self._next_W.device)
         self._counters: list[Tensor] = [self._next_W]
         self._by_sentence = [_SentenceTensor(self._may_attend_BWM, 0)]
         self._position_tables: list[Tensor] = []
