@@ -58,7 +58,7 @@ def _treat_sizes_as_symbols() -> None:
     """Set what torch.compile makes symbols: every size by itself, and no number of a module.
 
     Sizes that are equal in the first batch, as source and target length often are, would otherwise
-    be one symbol, and the first batch in which they differ would be compiled anew. A dropout rate
+    be one symbol, and the first batch in which they differ would be compiled again. A dropout rate
     or an epsilon would be an input, with a guard, at every step.
     """
     import torch._dynamo.config as dynamo_config
