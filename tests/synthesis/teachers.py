@@ -1,6 +1,7 @@
 """Teachers and filters that need no model, for tests and for worker processes."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class FakeTeacher:
     def translate(self, lines_path: Path, out_path: Path) -> None:
         in_parts(lines_path, out_path, Reversing)
 
-    def seconds_per_line(self, texts: list[str]) -> float:
+    def seconds_per_line(self, texts: Sequence[str]) -> float:
         assert texts
         return 2.0
 

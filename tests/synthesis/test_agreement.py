@@ -62,7 +62,9 @@ def test_scores_are_those_of_mtkit_score_in_both_directions(make_trained, tmp_pa
     for seed in (1, 2):
         save_model_dir(tmp_path / str(seed), make_trained(seed))
     models = [ScoringModel((tmp_path / str(seed),), {}) for seed in (1, 2)]
-    scorer = AgreementScorer(AgreementFilter(*models), choose_layout("cpu", 1, 1, None))
+    scorer = AgreementScorer(
+        AgreementFilter(models[0], models[1]), choose_layout("cpu", 1, 1, None)
+    )
     pairs = [("나는 학교에 간다.", "I go to school."), ("물", "water"), ("물", "  ")]
     lines = [
         InputLine(json.dumps({"text": text, "translation": {"text": translation}}))

@@ -1,6 +1,7 @@
 """Teachers that are models: their tags, and what their output depends on."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,7 @@ def model_dir(tmp_path):
 
 def test_a_corpus_adds_the_tags_that_the_models_know(model_dir):
     teacher = ModelTeacher((model_dir,), load={"tags": ("<formal>",), "precision": "int8"})
-    source = CorpusSource(file="a.tsv", tags=("<bt>", "<2en>"), tgt_tags=("[en]",))
+    source = CorpusSource(file=Path("a.tsv"), tags=("<bt>", "<2en>"), tgt_tags=("[en]",))
     found = teacher.for_corpus(source)
     assert found.load == {
         "tags": ("<formal>", "<2en>"),
