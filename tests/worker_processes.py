@@ -9,7 +9,14 @@ tests/workers and by the tests that start programs.
 import os
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 
-PRELOADED = ["mtkit.translation.translator", "mtkit.corpus.store.preprocess", __name__]
+PRELOADED = [
+    "mtkit.cli.main",
+    "mtkit.translation.translator",
+    "mtkit.corpus.store.preprocess",
+    "mtkit.training.train",
+    "tests.programs",
+    __name__,
+]
 
 
 class WorkerProcess(ForkServerProcess):

@@ -1,13 +1,12 @@
 """The guide "Changing the model": its edits fit the code, and its programs print what it says."""
 
-import os
 import shutil
-import subprocess
-import sys
+import textwrap
 
 import pytest
 
 from tests.pages import ROOT, blocks, read_page
+from tests.programs import Forked, run_code
 
 PAGE = read_page("docs/guides/changing-the-model.md")
 EDITS, PROGRAMS, OUTPUTS = blocks(PAGE, "diff"), blocks(PAGE, "python"), blocks(PAGE, "text")
@@ -34,16 +33,16 @@ def apply_edit(package, edit):
 
 
 def run(package, program):
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=package,
-        env=os.environ | {"PYTHONPATH": str(package)},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """What a program prints that imports the changed package."""
+    use_copy = """
+        import sys
+        for name in [name for name in sys.modules if name.partition(".")[0] == "mtkit"]:
+            del sys.modules[name]
+        sys.path.insert(0, "")
+    """
+    outcome = Forked(run_code, (textwrap.dedent(use_copy) + program,), package).wait()
+    assert outcome.status == 0, outcome.err
+    return outcome.out
 
 
 def test_each_step_of_the_guide(package):

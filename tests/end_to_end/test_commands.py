@@ -2,16 +2,14 @@
 
 import gzip
 import json
+import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from mtkit.checkpoint.training_checkpoint import list_checkpoints
+from tests.programs import Program
 
-ROOT = Path(__file__).parent.parent.parent
 SIZES = [
     *(
         "tokenizer.vocab_size=600",
@@ -354,29 +352,14 @@ def test_debug_shows_where(mtkit, folder):
 
 def test_as_a_separate_program(folder, tiny_run):
     """Results on stdout and nothing else there; the reader may leave early."""
-    command = [
-        sys.executable,
-        "-m",
-        "mtkit",
-        "translate",
-        "-",
-        "-m",
-        str(tiny_run / "model"),
-        "--chunk-lines",
-        "2",
-    ]
-    source = "".join(f"{line}\n" for line in lines_of(folder / "train.ko") * 3)
-    with (folder / "in").open("w+", encoding="utf-8") as stdin:
-        stdin.write(source)
-        stdin.seek(0)
-        with subprocess.Popen(
-            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
-        ) as process:
-            assert process.stdout is not None and process.stderr is not None
-            first = process.stdout.readline()
-            process.stdout.close()
-            err = process.stderr.read().decode()
-            status = process.wait(60)
+    source, pipe = folder / "in", folder / "pipe"
+    source.write_text("".join(f"{line}\n" for line in lines_of(folder / "train.ko") * 3))
+    os.mkfifo(pipe)
+    command = ["translate", "-", "-m", tiny_run / "model", "--chunk-lines", "2"]
+    program = Program(command, folder, stdin=source, stdout=pipe)
+    with pipe.open("rb") as reader:
+        first = reader.readline()
+    status, _, err = program.wait()
     assert first.endswith(b"\n")
     assert status == 141
     assert re.fullmatch(r"\S+ translating with \w+ on .+\n", err)

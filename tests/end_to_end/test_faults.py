@@ -2,34 +2,18 @@
 its own.
 """
 
-import os
 import re
-import shlex
-import shutil
-import subprocess
-import sys
 
 import pytest
 
+from tests.programs import ProgramOnDisk
+
 
 @pytest.fixture(scope="module")
-def _namespaces():
-    if (
-        shutil.which("unshare") is None
-        or run_on_tmpfs("64k", "true", mount_point="/tmp").returncode
-    ):
+def _namespaces(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("namespaces")
+    if ProgramOnDisk([], folder, folder, "64k").wait().status:
         pytest.skip("this system lets nobody mount a file system of their own")
-
-
-def run_on_tmpfs(size, command, mount_point, options=""):
-    script = f"mount -t tmpfs -o size={size} tmpfs '{mount_point}' && {command}"
-    return subprocess.run(
-        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        check=False,
-    )
 
 
 def train_command(recipe_path, run, *changes):
@@ -39,59 +23,55 @@ def train_command(recipe_path, run, *changes):
         for change in ("data.validation=null", "training.log_every_steps=100", *changes)
         for word in ("--set", change)
     ]
-    return ["train", str(recipe_path), "--device", "cpu", "--out", str(run), *settings]
-
-
-def in_shell(arguments):
-    return shlex.join([sys.executable, "-m", "mtkit", *arguments])
+    return ["train", recipe_path, "--device", "cpu", "--out", run, *settings]
 
 
 def preprocess_command(recipe_path, work_dir):
-    return (
-        f"'{sys.executable}' -m mtkit preprocess '{recipe_path}' --set 'data.work_dir={work_dir}'"
-    )
+    return ["preprocess", recipe_path, "--set", f"data.work_dir={work_dir}"]
 
 
 @pytest.mark.usefixtures("_namespaces")
 def test_full_disk_is_one_line_and_leaves_no_partial_file(tiny_recipe_path, tmp_path):
     work_dir = tmp_path / "disk"
     work_dir.mkdir()
-    listing = f"; status=$?; find '{work_dir}' -type f -printf '%P\\n'; exit $status"
+    commands = [
+        preprocess_command(tiny_recipe_path, work_dir / "work"),
+        f"find '{work_dir}' -type f -printf '%P\\n'",
+    ]
     statuses = []
     # What is written first is the tokenizer of some 250 KB, then a part, then the store.
     for size in ("64k", "256k", "288k", "2m"):
-        outcome = run_on_tmpfs(
-            size, preprocess_command(tiny_recipe_path, work_dir / "work") + listing, work_dir
-        )
-        statuses.append(outcome.returncode)
-        files = {name for name in outcome.stdout.splitlines() if name.startswith("work/")}
-        if outcome.returncode == 0:
+        outcome = ProgramOnDisk(commands, tmp_path, work_dir, size).wait()
+        lines = outcome.out.splitlines()
+        [status] = [line for line in lines if line.startswith("status ")]
+        statuses.append(status)
+        files = {name for name in lines if name.startswith("work/")}
+        if status == "status 0":
             assert "work/store/manifest.json" in files
         else:
-            (error, hint) = outcome.stderr.splitlines()[-2:]
+            (error, hint) = outcome.err.splitlines()[-2:]
             assert error.startswith("error: ") and error.endswith(
                 "cannot be written: no space left on device"
             )
             assert hint == "hint: free some disk space, or choose another disk"
             assert not {name for name in files if name.startswith("work/store/") or ".tmp" in name}
-    assert statuses[0] == 1
-    assert statuses[-1] == 0
+    assert statuses[0] == "status 1"
+    assert statuses[-1] == "status 0"
 
 
 @pytest.mark.usefixtures("_namespaces")
 def test_read_only_directory_is_one_line(tiny_recipe_path, tmp_path):
     work_dir = tmp_path / "disk"
     work_dir.mkdir()
-    outcome = run_on_tmpfs(
-        "2m,ro", preprocess_command(tiny_recipe_path, work_dir / "work"), work_dir
-    )
-    assert outcome.returncode == 1
-    assert [line.split(" ", 1)[0] for line in outcome.stderr.splitlines()[-2:]] == [
+    command = preprocess_command(tiny_recipe_path, work_dir / "work")
+    outcome = ProgramOnDisk([command], tmp_path, work_dir, "2m", ",ro").wait()
+    assert outcome.out == "status 1\n"
+    assert [line.split(" ", 1)[0] for line in outcome.err.splitlines()[-2:]] == [
         "error:",
         "hint:",
     ]
-    assert "read-only file system" in outcome.stderr
-    assert "Traceback" not in outcome.stderr
+    assert "read-only file system" in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 @pytest.mark.usefixtures("_namespaces")
@@ -104,14 +84,12 @@ def test_training_on_a_full_disk_keeps_checkpoints_and_resumes_later(
     disk = tmp_path / "disk"
     disk.mkdir()
     run = disk / "run"
-    greedy = in_shell(
-        train_command(
-            tiny_recipe_path,
-            run,
-            "training.max_steps=30",
-            "training.save_every_steps=1",
-            "training.keep_last=50",
-        )
+    greedy = train_command(
+        tiny_recipe_path,
+        run,
+        "training.max_steps=30",
+        "training.save_every_steps=1",
+        "training.keep_last=50",
     )
     modest = train_command(
         tiny_recipe_path,
@@ -120,14 +98,15 @@ def test_training_on_a_full_disk_keeps_checkpoints_and_resumes_later(
         "training.save_every_steps=10",
         "training.keep_last=1",
     )
-    script = f"""
-        fallocate -l 9m '{disk}/others'; {greedy}; echo "status $?"; ls -A '{disk}'; rm '{disk}/others'
-        echo ---; echo --- >&2; {greedy}; echo "status $?"
-        ls -A '{run}' '{run}/checkpoints'; find '{run}' -name '.*'
-        cp -a '{run}' '{tmp_path}/moved'
-    """
-    outcome = run_on_tmpfs("10m", f"{{ {script} }}", disk)
-    outs, errors = (text.split("---\n") for text in (outcome.stdout, outcome.stderr))
+    commands = [
+        f"fallocate -l 9m '{disk}/others'",
+        greedy,
+        f"ls -A '{disk}'; rm '{disk}/others'; echo ---; echo --- >&2",
+        greedy,
+        f"ls -A '{run}' '{run}/checkpoints'; find '{run}' -name '.*'; cp -a '{run}' '{tmp_path}/moved'",
+    ]
+    outcome = ProgramOnDisk(commands, tmp_path, disk, "10m").wait()
+    outs, errors = (text.split("---\n") for text in (outcome.out, outcome.err))
 
     assert outs[0].split() == ["status", "1", "others"]
     error, hint = errors[0].splitlines()[-2:]
@@ -170,18 +149,19 @@ def test_training_in_a_read_only_directory_is_one_line_and_loses_nothing(
     )
     assert mtkit(*shorter).status == 0
     run.rename(moved)
-    script = f"""
-        mv '{moved}' '{run}' && mount -o remount,ro '{disk}' && {in_shell(longer)}
-        status=$?; cp -a '{run}' '{moved}'; exit $status
-    """
-    outcome = run_on_tmpfs("10m", f"{{ {script} }}", disk)
+    commands = [
+        f"mv '{moved}' '{run}' && mount -o remount,ro '{disk}'",
+        longer,
+        f"cp -a '{run}' '{moved}'",
+    ]
+    outcome = ProgramOnDisk(commands, tmp_path, disk, "10m").wait()
     # The disk went with its name space.
     moved.rename(run)
-    assert outcome.returncode == 1
-    problem, hint = outcome.stderr[outcome.stderr.index("error: ") :].splitlines()
+    assert outcome.out == "status 1\n"
+    problem, hint = outcome.err[outcome.err.index("error: ") :].splitlines()
     assert problem == f"error: `{run}`: cannot be written: read-only file system"
     assert hint.startswith("hint: ")
-    assert "Traceback" not in outcome.stderr
+    assert "Traceback" not in outcome.err
     outcome = mtkit(*longer)
     assert "resuming after step 5\n" in outcome.err
     assert outcome.status == 0

@@ -4,13 +4,12 @@ the last lines say.
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
 from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from tests.end_to_end.waiting import wait_for
+from tests.programs import Program
 
 SETTINGS = [
     "data.validation=null",
@@ -28,25 +27,17 @@ def command(tiny_recipe_path, tmp_path):
 
 
 @pytest.fixture
-def start(command):
+def start(command, tmp_path):
     """Starts `mtkit train` in a process of its own."""
     processes = []
 
     def start(*options):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "mtkit", *command, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        processes.append(process)
-        return process
+        processes.append(Program([*command, *options], tmp_path))
+        return processes[-1]
 
     yield start
     for process in processes:
         process.kill()
-        process.communicate()
 
 
 def test_signals_and_statuses(mtkit, command, start, tmp_path):
@@ -72,9 +63,9 @@ def test_signals_and_statuses(mtkit, command, start, tmp_path):
     saved, n_before = steps()[0], n_lines()
     wait_for(lambda: n_lines() > n_before + 2)
     os.killpg(process.pid, signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    status, out, err = process.wait()
     [kept] = steps()
-    assert process.returncode == 143, err
+    assert status == 143, err
     assert (
         err.splitlines()[-1]
         == f"interrupted: step {kept:,} is saved in {run}; the same command resumes from there"
@@ -98,6 +89,6 @@ def test_signals_and_statuses(mtkit, command, start, tmp_path):
     process = start()
     wait_for(lambda: n_lines() > late + 2)
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    status, _, err = process.wait()
+    assert status == 130, err
     assert steps()[0] > late

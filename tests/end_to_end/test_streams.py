@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.conftest import fixture_lines
+from tests.programs import Program
 
 CLOSED_OUT = (
     "error: stdout is closed, so it cannot be written\nhint: redirect it, for example to /dev/null"
@@ -48,7 +49,7 @@ def shell(tmp_path, tiny_run):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("translate text.ko -m MODEL >&-", CLOSED_OUT),
+        pytest.param("translate text.ko -m MODEL >&-", CLOSED_OUT, marks=pytest.mark.slow),
         pytest.param("score text.ko text.en -m MODEL >&-", CLOSED_OUT, marks=pytest.mark.slow),
         ("evaluate text.en -r text.en >&-", CLOSED_OUT),
         pytest.param("average RUN -o averaged >&-", CLOSED_OUT, marks=pytest.mark.slow),
@@ -73,13 +74,22 @@ def test_unreadable_or_unwritable_stream_is_one_line(shell, command, message):
     assert "Traceback" not in outcome.stderr and "should not happen" not in outcome.stderr
 
 
+def test_translation_without_stdout_is_one_line(shell, tiny_run, tmp_path):
+    program = Program(["translate", "text.ko", "-m", tiny_run / "model"], tmp_path, closed=[1])
+    outcome = program.wait()
+    assert outcome.status == 1
+    assert CLOSED_OUT in outcome.err
+    assert "Traceback" not in outcome.err and "should not happen" not in outcome.err
+
+
 def test_unused_closed_streams_do_not_matter(mtkit, shell, tiny_run, tmp_path):
     expected = mtkit("translate", tmp_path / "text.ko", "-m", tiny_run / "model").out
     assert expected.count("\n") == 3
     outcome = shell("mtkit translate text.ko -m MODEL -o out.en <&- >&- 2>&-")
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
     assert (tmp_path / "out.en").read_text() == expected
-    assert shell("mtkit translate text.ko -m MODEL 2>&-").stdout == expected
+    command = ["translate", "text.ko", "-m", tiny_run / "model"]
+    assert Program(command, tmp_path, closed=[2]).wait()[:2] == (0, expected)
 
 
 @pytest.mark.slow

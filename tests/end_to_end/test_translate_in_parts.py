@@ -8,30 +8,36 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from itertools import count
 
 import pytest
 
 from mtkit.translation.jobs import in_parts
+from mtkit.translation.jobs.part_worker import PartWorker
 from tests.end_to_end.waiting import wait_for
+from tests.programs import Program
 
 PART_LINES, N_LINES = 50, 610
 PROGRAM = f"""
-import signal
-# What is started in the background of a shell ignores it.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 from mtkit.cli.main import main
 from mtkit.translation.jobs import in_parts
 in_parts.part_lines = lambda n: {PART_LINES}
+main()
 """
-# Stays in the third part until a signal comes.
-STAYING = """
-import time
-from itertools import count
-from mtkit.translation.jobs.part_worker import PartWorker
-write_part = PartWorker._write_part
-calls = count()
-PartWorker._write_part = lambda *args: (time.sleep(60 * (next(calls) == 2)), write_part(*args))
-"""
+
+
+def stay_in_the_third_part():
+    """Wait there until a signal comes."""
+    in_parts.part_lines = lambda n: PART_LINES
+    write_part, calls = PartWorker._write_part, count()
+
+    def write_or_stay(*args):
+        if next(calls) == 2:
+            time.sleep(60)
+        return write_part(*args)
+
+    PartWorker._write_part = write_or_stay  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.fixture
@@ -48,39 +54,18 @@ def source(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def start(source, tiny_run):
+def start(source, tiny_run, tmp_path):
     """Starts the command."""
     processes = []
 
     def start(out, *options):
-        command = [
-            sys.executable,
-            "-c",
-            PROGRAM + STAYING + "main()\n",
-            "translate",
-            source,
-            "-m",
-            tiny_run / "model",
-            "-o",
-            out,
-            "--device",
-            "cpu",
-            *options,
-        ]
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        processes.append(process)
-        return process
+        command = ["translate", source, "-m", tiny_run / "model", "-o", out, "--device", "cpu"]
+        processes.append(Program([*command, *options], tmp_path, setup=stay_in_the_third_part))
+        return processes[-1]
 
     yield start
     for process in processes:
         process.kill()
-        process.communicate()
 
 
 def test_interrupted_killed_and_resumed(mtkit, start, source, tiny_run, tmp_path):
@@ -93,9 +78,9 @@ def test_interrupted_killed_and_resumed(mtkit, start, source, tiny_run, tmp_path
 
     process = start(out)
     wait_for(parts)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    os.kill(process.pid, signal.SIGINT)
+    status, _, err = process.wait()
+    assert status == 130, err
     kept = re.fullmatch(
         rf"interrupted: (\d+) of {N_LINES} lines are kept in `{folder}`; the same command with --resume continues from there",
         err.splitlines()[-1],
@@ -118,8 +103,8 @@ def test_interrupted_killed_and_resumed(mtkit, start, source, tiny_run, tmp_path
 
     process = start(out, "--resume")
     wait_for(lambda: len(parts()) > n_kept // PART_LINES or out.exists())
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    process.kill()
+    assert process.wait().status == -signal.SIGKILL
 
     outcome = mtkit(*command, "--resume")
     assert outcome.status == 0, outcome.err
@@ -147,7 +132,7 @@ def test_interrupted_killed_and_resumed(mtkit, start, source, tiny_run, tmp_path
 @pytest.mark.slow
 def test_ranks_of_torchrun_share_a_file(mtkit, source, tiny_run, tmp_path):
     out, program = tmp_path / "out.txt", tmp_path / "program.py"
-    program.write_text(PROGRAM + "main()\n")
+    program.write_text(PROGRAM)
     launcher = [
         sys.executable,
         "-m",

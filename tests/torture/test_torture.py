@@ -1,28 +1,23 @@
 """The short form of `make torture`."""
 
-import subprocess
-import sys
-from pathlib import Path
-
+from tests.programs import Forked, run_module
 from tests.torture.fuzz import Outcome
 from tests.torture.fuzz_cases import make_case
 
-ROOT = Path(__file__).parents[2]
+
+def test_a_run_that_is_killed_and_damaged_again_and_again_ends_as_if_left_alone(tmp_path):
+    arguments = ("tests.torture", "--kills", "3", "--seed", "7")
+    outcome = Forked(run_module, arguments, tmp_path).wait(timeout_s=600)
+    assert outcome.status == 0, outcome.out + outcome.err
+    assert "every file of the run is equal" in outcome.out
 
 
-def test_a_run_that_is_killed_and_damaged_again_and_again_ends_as_if_left_alone():
-    command = [sys.executable, "-m", "tests.torture", "--kills", "3", "--seed", "7"]
-    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert "every file of the run is equal" in outcome.stdout
-
-
-def test_no_call_ends_in_an_internal_error():
+def test_no_call_ends_in_an_internal_error(tmp_path):
     """50 seeds; `make torture` runs 5,000."""
-    command = [sys.executable, "-m", "tests.torture.fuzz_main", "--cases", "50", "--seed", "0"]
-    outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-    assert "no internal error" in outcome.stdout
+    arguments = ("tests.torture.fuzz_main", "--cases", "50", "--seed", "0")
+    outcome = Forked(run_module, arguments, tmp_path).wait(timeout_s=600)
+    assert outcome.status == 0, outcome.out + outcome.err
+    assert "no internal error" in outcome.out
 
 
 def test_fuzzer_finds_planted_errors(tmp_path):

@@ -1,12 +1,11 @@
 """A process among several: joins the others once and makes the runs that a file lists, one after
-the other. Started by torchrun.
+the other.
 
 The file holds [[name, recipe file, changes, run folder], ...]; how each ended is written beside it,
 one file for each process.
 """
 
 import json
-import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -46,7 +45,3 @@ def main(jobs_path):
             except MtkitError as exc:
                 outcomes[name] = {"error": exc.message}
     jobs_path.with_name(f"outcomes{parallel.rank}.json").write_text(json.dumps(outcomes))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,14 +1,11 @@
 """Two processes, connected by gloo, against one that makes the same batches one after the other."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.recipe import Recipe
@@ -16,10 +13,12 @@ from mtkit.config.training import TrainingConfig
 from mtkit.training.objective import Objective
 from mtkit.training.step import Stepper
 from mtkit.training.train import train
+from mtkit.workers.dist_env import DistEnv
 from tests.conftest import write_tiny_recipe
+from tests.programs import Forked
 from tests.training.cramped import make_batch, make_model
+from tests.training.distributed.ranks import main
 
-ROOT = Path(__file__).parents[3]
 KINDS = ("ddp", "fsdp")
 # The gradient of some biases is zero but for rounding, which Adam would blow up to a whole step.
 FIXED = [
@@ -44,24 +43,22 @@ DIVERGING = ["training.learning_rate=1e12", "training.warmup_steps=0", "training
 DIVERGING += ["training.max_bad_steps=2", "training.max_rollbacks=1"]
 
 
-def torchrun(*arguments):
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        *map(str, arguments),
-    ]
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def run_ranks(jobs_path):
+    """What two processes, with the environment that torchrun gives them, write to stderr."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    ranks = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MASTER_ADDR", "127.0.0.1")
+        patch.setenv("MASTER_PORT", str(store.port))
+        patch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+        for rank in range(2):
+            for name, value in DistEnv(rank, 2, rank, 2).variables().items():
+                patch.setenv(name, value)
+            ranks.append(Forked(main, (jobs_path,), jobs_path.parent))
+    ended = [rank.wait(timeout_s=300) for rank in ranks]
+    told = "".join(outcome.err for outcome in ended)
+    assert [outcome.status for outcome in ended] == [0, 0], told
+    return told
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +75,18 @@ def runs(tmp_path_factory, ko_en_pairs):
         )
 
     alone("one", WHOLE)
-    alone("averaged-one", WHOLE, "training.ema_decay=0", "training.average_last=2")
+    averaged = [
+        WHOLE,
+        "training.accumulate_batches=2",
+        "training.ema_decay=0",
+        "training.average_last=2",
+    ]
+    alone("averaged-one", *averaged)
     parts = [
         WHOLE,
+        "training.accumulate_batches=2",
+        "training.save_every_steps=4",
+        "validation.every_steps=4",
         f"training.teacher={folder / 'one' / 'model'}",
         "training.r_drop=2.5",
         "model.layer_drop=0.4",
@@ -97,13 +103,7 @@ def runs(tmp_path_factory, ko_en_pairs):
             (f"one-{kind}", [way, WHOLE]),
             (
                 f"averaged-{kind}",
-                [
-                    way,
-                    WHOLE,
-                    "training.ema_decay=0",
-                    "training.average_last=2",
-                    "training.activation_checkpointing=true",
-                ],
+                [way, *averaged, "training.activation_checkpointing=true"],
             ),
             (f"parts-{kind}", [way, *parts]),
             (f"diverged-{kind}", [way, *DIVERGING]),
@@ -117,14 +117,13 @@ def runs(tmp_path_factory, ko_en_pairs):
             ]
         )
     )
-    ended = torchrun("tests/training/distributed/ranks.py", jobs_path)
-    assert ended.returncode == 0, ended.stderr
+    told = run_ranks(jobs_path)
     for kind in KINDS:
         alone(f"{kind}-one", WHOLE)
     return (
         folder,
         [json.loads((folder / f"outcomes{rank}.json").read_text()) for rank in range(2)],
-        ended.stderr,
+        told,
     )
 
 

@@ -1,9 +1,6 @@
 """A batch that does not fit into memory goes through it in halves."""
 
 import logging
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -14,6 +11,7 @@ from mtkit.errors import MtkitError
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.objective import Objective
 from mtkit.training.step import Stepper
+from tests.programs import Forked, run_code
 from tests.training.cramped import Cramped, make_batch, make_model
 
 ROOT = Path(__file__).parents[3]
@@ -157,7 +155,7 @@ def test_with_several_processes_a_shared_pass_is_never_repeated(parallel, where,
         assert "batches.max_tokens" in caught.value.hint
 
 
-def test_real_out_of_memory_on_a_cpu():
+def test_real_out_of_memory_on_a_cpu(tmp_path):
     """A process whose address space ends where 64 sentences of 128 tokens do not fit: training goes
     on, in pieces.
     """
@@ -189,9 +187,7 @@ def test_real_out_of_memory_on_a_cpu():
         result = stepper.step([batch(64)], 2, 1e-3)
         print(result.n_tokens, bool(result.is_good))
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [str(64 * 128), "True"]
-    assert "step 2: 64 pairs of up to 128 tokens do not fit into memory" in done.stderr
+    status, out, err = Forked(run_code, (code,), tmp_path).wait(timeout_s=120)
+    assert status == 0, err
+    assert out.split() == [str(64 * 128), "True"]
+    assert "step 2: 64 pairs of up to 128 tokens do not fit into memory" in err
