@@ -173,6 +173,7 @@ def own_files(tiny_recipe_path, monkeypatch):
         shutil.copy(folder / f"valid.{side}", folder / f"test.{side}")
     (folder / "new.ko").write_text("나는 학교에 간다.\n\n물\n", encoding="utf-8")
     recipe = (folder / "tiny.yaml").read_text(encoding="utf-8").replace("validation.", "valid.")
+    recipe = recipe.replace("max_length_ratio: 1.0", "max_length_ratio: 0.5")
     (folder / "tiny.yaml").write_text(recipe, encoding="utf-8")
     monkeypatch.chdir(folder)
     return folder

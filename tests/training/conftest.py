@@ -8,6 +8,11 @@ import pytest
 
 from tests.conftest import write_tiny_recipe
 
+FASTER = {
+    "max_length_ratio: 1.0\n": "max_length_ratio: 0.5\n",
+    "keep_best: 2\n": "keep_best: 2\n  max_sentences: 8\n",
+}
+
 
 @pytest.fixture(scope="session")
 def tiny_work_dir(tmp_path_factory, ko_en_pairs):
@@ -22,8 +27,13 @@ def tiny_work_dir(tmp_path_factory, ko_en_pairs):
 
 @pytest.fixture
 def tiny_recipe_path(tiny_recipe_path, tiny_work_dir):
-    """The recipe file of all tests, beside its preprocessed corpus; with other data or settings,
-    that is made anew.
+    """The recipe file of all tests, with less to decode, beside its preprocessed corpus; with
+    other data or settings, that is made anew.
     """
     shutil.copytree(tiny_work_dir, tiny_recipe_path.parent / "work")
+    recipe = tiny_recipe_path.read_text(encoding="utf-8")
+    for setting, less in FASTER.items():
+        assert setting in recipe
+        recipe = recipe.replace(setting, less)
+    tiny_recipe_path.write_text(recipe, encoding="utf-8")
     return tiny_recipe_path

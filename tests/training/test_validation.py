@@ -36,7 +36,12 @@ def make_validator(tiny_recipe, tiny_recipe_path, ko_en_pairs):
         held_out = ", ".join(corpus(*one) for one in validation)
         recipe = Recipe.load(
             tiny_recipe_path,
-            [f"data.train={corpus('train', train)}", f"data.validation=[{held_out}]", *changes],
+            [
+                f"data.train={corpus('train', train)}",
+                f"data.validation=[{held_out}]",
+                "validation.max_sentences=22",
+                *changes,
+            ],
         )
         torch.manual_seed(1)
         tokenizer = train_tokenizer(recipe)

@@ -64,7 +64,7 @@ def test_estimates_equal_those_of_training(tiny_recipe_path, tmp_path):
     assert n_epochs == pytest.approx(20 / (n_batches / 2), rel=0.01)
     # Weights and two moments in float32; 3 newest, 2 best, and the one that is being written.
     assert facts["disk"].startswith(f"up to 6 checkpoints of {12 * n_parameters / 1000:.1f} kB")
-    assert facts["validation"] == "22 pairs every 10 updates"
+    assert facts["validation"] == "8 pairs every 10 updates"
     seconds = float(facts["speed"].split()[0])
     assert numbers(facts["time"])[0] == pytest.approx(20 * seconds, abs=0.6)
     assert facts["run"].startswith("new, in ")
