@@ -173,7 +173,7 @@ def models(monkeypatch, files, tmp_path):
         (tmp_path / name / "config.json").touch()
 
     class Changer:
-        config = SimpleNamespace(tgt_lang="en")
+        config = SimpleNamespace(tgt_lang="en", context=0)
 
         def __init__(self, model_dirs):
             self.change = str.upper if "one" in str(model_dirs[0]) else str.lower

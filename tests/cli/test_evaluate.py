@@ -30,7 +30,7 @@ def upper_case_model(monkeypatch, files):
         (files / name / "config.json").touch()
 
     class UpperCase:
-        config = SimpleNamespace(tgt_lang="en")
+        config = SimpleNamespace(tgt_lang="en", context=0)
 
         @classmethod
         def load(cls, model_dirs, **options):
