@@ -52,7 +52,7 @@ def told(monkeypatch, tmp_path_factory):
     told = {}
 
     class Echo:
-        config = SimpleNamespace(tgt_lang="en")
+        config = SimpleNamespace(tgt_lang="en", context=0)
         placement = ""
 
         @classmethod
