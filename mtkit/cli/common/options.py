@@ -76,6 +76,17 @@ EngineOption = Annotated[
         rich_help_panel=DEVICES,
     ),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help=(
+            "Share the lines of a file among the machines of a Ray cluster: auto is the running"
+            " one, local this machine alone, or HOST:PORT; needs the extra [ray]"
+        ),
+        rich_help_panel=DEVICES,
+    ),
+]
 CorpusWorkersOption = Annotated[
     int | None,
     typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from mtkit.cli.common.option_groups import option_group
-from mtkit.cli.common.options import DEVICES, DeviceOptions, EngineOption, TagOptions
+from mtkit.cli.common.options import DEVICES, DeviceOptions, EngineOption, RayOption, TagOptions
 from mtkit.config.section import MAX_PROCESSES
 from mtkit.errors import MtkitError
 
@@ -59,6 +59,7 @@ class TeacherDeviceOptions(DeviceOptions):
     ] = None
     """Processes that share the lines; on a CPU they also share its cores."""
     engine: EngineOption = "auto"
+    ray: RayOption = None
 
     def teacher(
         self,
@@ -96,7 +97,7 @@ class TeacherDeviceOptions(DeviceOptions):
             tuple(model_dirs),
             search,
             {"precision": self.precision, **tags.load_arguments(model_dirs)},
-            RunOptions(self.device, self.workers, self.processes),
+            RunOptions(self.device, self.workers, self.processes, ray=self.ray),
             engine,
             n_best,
             alignments,

@@ -14,6 +14,7 @@ from mtkit.cli.common.options import (
     DeviceOptions,
     EngineOption,
     ModelOptions,
+    RayOption,
     TagOptions,
     given,
 )
@@ -240,9 +241,7 @@ class TranslationDeviceOptions(DeviceOptions):
     """Translate a line in exactly the same way whatever else is translated, also with int8, a
     shortlist or a GPU; slower."""
     engine: EngineOption = "auto"
-    ray: Annotated[str | None, typer.Option("--ray", metavar="ADDRESS")] = None
-    """Share the lines of a file among the machines of a Ray cluster: auto is the running one, local
-    this machine alone, or HOST:PORT; needs the extra [ray]."""
+    ray: RayOption = None
 
     def load_arguments(self, tags: TagOptions, model_dirs: list[Path]) -> dict[str, Any]:
         """Return arguments of `Translator.load` that determine the output."""
