@@ -1,10 +1,14 @@
-"""What keeps a model from being imported or exported, collected so that all of it is reported."""
+"""What keeps a model from being imported or exported, collected so that all of it is reported; and
+what is lost without being an obstacle."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mtkit.errors import MtkitError
+from mtkit.io.logs import get_logger
+
+logger = get_logger(__name__)
 
 _N_NAMED = 5
 
@@ -35,6 +39,22 @@ def refuse(path: Path, what: str, obstacles: Sequence[Obstacle]) -> None:
         f"`{path}`: {what}: {'; '.join(one.problem for one in obstacles)}",
         "; ".join(remedies) or "use the program that this model is for",
     )
+
+
+def warn_of_lost_context(n_sentences: int, program: str) -> None:
+    """Log a warning if a model translates with previous sentences, which a program does not give.
+
+    Args:
+        n_sentences: Number of previous sentences, see `data.context`.
+        program: Name of the program.
+    """
+    if n_sentences:
+        logger.warning(
+            "the model reads up to %d previous sentences (data.context); %s will translate each "
+            "line alone",
+            n_sentences,
+            program,
+        )
 
 
 def list_names(names: Sequence[str]) -> str:

@@ -43,7 +43,7 @@ from mtkit.interop.huggingface.names import (
 )
 from mtkit.interop.huggingface.verify import HuggingFaceVerification, require_transformers, verify
 from mtkit.interop.model_card import CARD_NAME
-from mtkit.interop.obstacles import refuse
+from mtkit.interop.obstacles import refuse, warn_of_lost_context
 from mtkit.interop.plain_weights import interleaving, reorder_width, split_weights
 from mtkit.io.atomic import atomic_dir
 from mtkit.io.text import read_lines
@@ -81,6 +81,7 @@ def export_huggingface(
     _refuse_foreign_dir(out_dir)
     trained = load_model_dir(model_dir)
     refuse(model_dir, "transformers cannot run this model", export_obstacles(trained))
+    warn_of_lost_context(trained.config.context, "transformers")
     verification = None
     with atomic_dir(out_dir) as directory:
         _write(directory, trained)

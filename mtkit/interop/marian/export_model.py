@@ -15,7 +15,7 @@ from mtkit.interop.export_dir import refuse_foreign_export
 from mtkit.interop.marian.export_weights import foreign_arrays, has_unused_padding
 from mtkit.interop.marian.names import MODEL_YML
 from mtkit.interop.marian.package import DECODER_NAME
-from mtkit.interop.obstacles import Obstacle, refuse
+from mtkit.interop.obstacles import Obstacle, refuse, warn_of_lost_context
 from mtkit.io.atomic import atomic_dir
 from mtkit.io.tokenizer_files import read_tokens
 from mtkit.tokenizer.model_proto import arrange_entries
@@ -56,6 +56,7 @@ def export_marian(model_dir: Path | str, out_dir: Path | str) -> list[str]:
     _refuse_foreign_dir(out_dir)
     trained = load_model_dir(model_dir)
     refuse(model_dir, "Marian cannot run this model", export_obstacles(trained))
+    warn_of_lost_context(trained.config.context, "Marian")
     with atomic_dir(out_dir) as directory:
         vocabularies = _vocabularies(trained)
         for name, content in vocabularies.items():

@@ -230,6 +230,14 @@ def test_all_obstacles_are_named_at_once(make_trained, separate_tokenizer, tmp_p
     assert not (tmp_path / "hf").exists()
 
 
+def test_context_that_is_lost_is_said(make_trained, tmp_path, caplog):
+    trained = make_trained(max_positions=40)
+    trained.config = trained.config.model_copy(update={"context": 2})
+    save_model_dir(tmp_path / "model", trained)
+    export_huggingface(tmp_path / "model", tmp_path / "hf")
+    assert "transformers will translate each line alone" in caplog.text
+
+
 def test_other_files_are_not_replaced(make_trained, tmp_path):
     save_model_dir(tmp_path / "model", make_trained(max_positions=40))
     (tmp_path / "hf").mkdir()

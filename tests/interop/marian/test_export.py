@@ -105,6 +105,15 @@ def test_tags_are_refused(make_trained, tmp_path):
         export_marian(tmp_path / "model", tmp_path / "out")
 
 
+def test_context_that_is_lost_is_said(make_trained, tmp_path, caplog):
+    trained = make_trained(**HOLDABLE)
+    trained.config = trained.config.model_copy(update={"context": 2})
+    save_model_dir(tmp_path / "model", trained)
+    export_marian(tmp_path / "model", tmp_path / "out")
+    assert "reads up to 2 previous sentences" in caplog.text
+    assert "Marian will translate each line alone" in caplog.text
+
+
 def test_the_command_and_what_it_replaces(exported, tmp_path, mtkit):
     _, out_dir = exported()
     outcome = mtkit("export", "marian", tmp_path / "model", out_dir)
