@@ -7,6 +7,7 @@ That the program itself starts is shown by the tests that run `python -m mtkit`.
 import ctypes
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import textwrap
@@ -109,6 +110,8 @@ def run_module(name, *arguments):
 
 
 def _in_session(folder, streams, closed, function, arguments):
+    # A shell that starts the tests in the background makes them ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
     os.chdir(folder)
     for number, (name, path) in enumerate(zip(("stdin", "stdout", "stderr"), streams, strict=True)):
