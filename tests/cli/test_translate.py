@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ def told(monkeypatch, tmp_path_factory):
 
     class UpperCase:
         placement = "thumbs on the table"
+        config = SimpleNamespace(context=0)
 
         @classmethod
         def load(cls, model_dirs, **options):

@@ -1,12 +1,12 @@
 """A disk that is full or read-only, as the system itself makes it."""
 
-import shutil
+import os
 import sys
 import textwrap
 
 import pytest
 
-from tests.end_to_end.test_faults import run_on_tmpfs
+from tests.programs import ProgramOnDisk
 
 SCRIPT = """
     import sys
@@ -31,10 +31,7 @@ SCRIPT = """
 
 @pytest.fixture
 def disk(tmp_path):
-    if (
-        shutil.which("unshare") is None
-        or run_on_tmpfs("64k", "true", mount_point="/tmp").returncode
-    ):
+    if ProgramOnDisk([], tmp_path, tmp_path, "64k").wait().status:
         pytest.skip("this system lets nobody mount a file system of their own")
     (tmp_path / "translate.py").write_text(textwrap.dedent(SCRIPT))
     (tmp_path / "in.txt").write_text("".join(f"line {i} {'x' * 90}\n" for i in range(2000)))
@@ -43,7 +40,9 @@ def disk(tmp_path):
 
 
 def translate(disk, *args):
-    return f"'{sys.executable}' '{disk.parent / 'translate.py'}' '{disk}' {' '.join(args)}"
+    path = os.pathsep.join(sys.path)
+    script = f"'{sys.executable}' '{disk.parent / 'translate.py'}' '{disk}'"
+    return f"PYTHONPATH='{path}' {script} {' '.join(args)}"
 
 
 def test_finished_parts_survive_a_full_disk(disk):
@@ -55,9 +54,9 @@ def test_finished_parts_survive_a_full_disk(disk):
         echo ---; echo --- >&2; head -c 440K /dev/zero > '{disk}/others'; {translate(disk, "resume")}; find '{disk}' -name '.*'; ls '{disk}'
         echo ---; echo --- >&2; rm '{disk}/others'; {translate(disk, "resume")}; ls -A '{disk}'; wc -l < '{disk}/out.txt'; tail -n 1 '{disk}/out.txt'
     """
-    outcome = run_on_tmpfs("800k", f"{{ {script} }}", disk)
-    first, second, third = outcome.stdout.split("---\n")
-    logs = outcome.stderr.split("---\n")
+    outcome = ProgramOnDisk([script], disk.parent, disk, "800k").wait()
+    first, second, third = outcome.out.split("---\n")
+    logs = outcome.err.split("---\n")
     error, hint, *rest = first.splitlines()
     assert error.startswith("error: `") and error.endswith(
         "cannot be written: no space left on device"
@@ -76,8 +75,8 @@ def test_finished_parts_survive_a_full_disk(disk):
 
 
 def test_read_only_directory_is_one_line(disk):
-    outcome = run_on_tmpfs("800k,ro", translate(disk), disk)
-    error, hint = outcome.stdout.splitlines()
+    outcome = ProgramOnDisk([translate(disk)], disk.parent, disk, "800k", ",ro").wait()
+    error, hint = outcome.out.splitlines()
     assert error.endswith("cannot be written: read-only file system")
     assert hint == "hint: check the path"
-    assert outcome.stderr == ""
+    assert outcome.err == ""
