@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 _WAIT_S, _MAX_WAIT_S = 0.003, 0.05
-"""Time that an idle worker waits for the next text, so that concurrent requests share a batch; and
-for all of them."""
+"""Time between two looks of an idle worker at the texts that have arrived, and the longest time
+that it waits for more, so that concurrent requests share a batch."""
 _BATCH_S = 0.5
 """Longest time that a batch should take, since new requests wait for its end."""
 _MIN_BATCH_TOKENS = 256
@@ -53,8 +53,8 @@ class Dispatcher:
         self.slots = [_Slot(index) for index in range(n_processes)]
         self.counts: Counter[str] = Counter()
         """Batches, texts and tokens that were translated, failed batches, and restarts."""
-        self._n_last_tokens = 0
-        """Tokens of the latest batch."""
+        self._n_pending = 0
+        """Tokens of the latest batch and of the texts that were waiting at its end."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> "Sequence[ModelDescription]":
@@ -134,7 +134,7 @@ class Dispatcher:
         units = queue.take(self._batch_tokens())
         if not units:
             return True
-        self._n_last_tokens = sum(unit.n_tokens for unit in units)
+        n_tokens = sum(unit.n_tokens for unit in units)
         worker, seconds = slot.worker, 0.0
         assert worker is not None
 
@@ -159,23 +159,26 @@ class Dispatcher:
             seconds = time.monotonic() - begin
             for unit, result in zip(units, results, strict=True):
                 unit.job.finish(unit, result)
-            n_tokens = sum(unit.n_tokens for unit in units)
             self.counts.update({"batches": 1, "texts": len(units), "tokens": n_tokens})
         finally:
+            self._n_pending = queue.n_tokens + n_tokens
             queue.finish(units, seconds)
         return True
 
     async def _wait_for_more(self) -> None:
-        """Wait as long as texts arrive, or fewer have arrived than the last batch had.
+        """Wait for half of the texts that were pending at the end of the last batch.
 
-        The clients of a batch answer its end with their next texts, within some milliseconds. A
-        batch that does not wait for them is small, and they wait for its end.
+        The clients of a batch answer its end with their next texts, within some milliseconds. If
+        half of the clients wait while the texts of the others are translated, the worker is busy
+        while requests and answers are processed. Batches of whatever comes first would be small;
+        with batches for all clients, worker and server would wait for each other.
         """
         deadline, n_before = time.monotonic() + _MAX_WAIT_S, -1
         while time.monotonic() < deadline:
             n_tokens = self.queue.n_tokens
-            is_complete = n_tokens <= n_before and n_tokens >= self._n_last_tokens
-            if is_complete or n_tokens >= self._batch_tokens():
+            if n_tokens >= min(self._n_pending / 2 or n_tokens, self._batch_tokens()) and (
+                self._n_pending or n_tokens == n_before
+            ):
                 break
             n_before = n_tokens
             await asyncio.sleep(_WAIT_S)
