@@ -2,6 +2,8 @@
 
 import hashlib
 
+import pytest
+
 from mtkit.demo.corpus import WORKED_EXAMPLE, demo_corpus
 from tools.demo_corpus.draw import draw_corpus, to_text
 
@@ -18,6 +20,7 @@ def test_the_packaged_lines_never_change():
     ]
 
 
+@pytest.mark.slow
 def test_the_grammar_draws_the_packaged_corpus():
     assert to_text(draw_corpus()) == to_text(demo_corpus())
 

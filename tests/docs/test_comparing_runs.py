@@ -2,11 +2,14 @@
 
 import re
 
+import pytest
+
 from tests.pages import blocks, console_commands, follow, read_page, unrolled
 
 PAGE = read_page("docs/guides/comparing-runs.md")
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page(mtkit, own_files):
     recipe = (own_files / "tiny.yaml").read_text(encoding="utf-8")
     recipe = re.sub(r"(train|valid)\.(ko|en)", r"../\1.\2", recipe)

@@ -41,6 +41,7 @@ SBATCH_OPTIONS = {
 """As the manual of sbatch names them."""
 
 
+@pytest.mark.slow
 def test_three_seeds(mtkit, own_files, capsys):
     """All commands of the page on 180 pairs, then its lines from Python."""
     recipe = (own_files / "tiny.yaml").read_text(encoding="utf-8")

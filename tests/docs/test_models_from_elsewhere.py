@@ -14,6 +14,7 @@ from tests.pages import blocks, console_commands, follow, read_page
 PAGE = read_page("docs/guides/models-from-elsewhere.md")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Recommended. pip install sacremoses")
 def test_the_commands_of_the_guide(mtkit, own_files, make_trained, capsys):
     pytest.importorskip("transformers", reason="transformers is not installed")
