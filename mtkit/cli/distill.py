@@ -71,8 +71,12 @@ def distill(
     )
     if bool(model_dirs) == (command is not None):
         raise typer.BadParameter("give either --model or --teacher-command")
-    if command is not None and (students.aligns or search):
-        raise typer.BadParameter("--alignments and search settings are for --model")
+    if command is not None and (
+        students.aligns or search or tags != TagOptions() or devices != TeacherDeviceOptions()
+    ):
+        raise typer.BadParameter(
+            "--alignments, tags, devices and search settings are for --model, not for a program"
+        )
     if students.aligns and n_best is not None:
         raise typer.BadParameter(
             "only the best translation is aligned: give either --alignments or --interpolate"

@@ -37,7 +37,7 @@ def run_json_command(kind: str, command: str, objects: Sequence[Mapping[str, Any
     text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in objects)
     try:
         done = subprocess.run(
-            shlex.split(command), input=text.encode(), stdout=subprocess.PIPE, check=False
+            shlex.split(command) or [""], input=text.encode(), stdout=subprocess.PIPE, check=False
         )
     except (OSError, ValueError) as exc:
         raise MtkitError(
