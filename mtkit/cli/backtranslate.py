@@ -37,7 +37,9 @@ class MixtureOptions:
     )
     """Model of the opposite direction, which scores each pair together with --model: dual
     conditional cross-entropy; repeat it for an ensemble."""
-    keep: Annotated[str, typer.Option("--keep", metavar="SHARE|knee")] = "0.9"
+    keep: Annotated[
+        str | None, typer.Option("--keep", metavar="SHARE|knee", show_default="0.9")
+    ] = None
     """With --forward-model: share of the pairs to keep, the best scored ones; knee cuts where the
     sorted scores begin to fall."""
     corpus_tag: Annotated[str, typer.Option("--corpus-tag", metavar="TAG")] = "<bt>"
@@ -76,8 +78,10 @@ def backtranslate(
 
     if not 0 < mixing.ratio < float("inf"):
         raise typer.BadParameter("--ratio must be more than 0")
-    keep = parse_keep(mixing.keep)
     forward_dirs = mixing.forward_dirs or []
+    if mixing.keep is not None and not forward_dirs:
+        raise typer.BadParameter("--keep needs the scores of --forward-model")
+    keep = parse_keep(mixing.keep or "0.9")
     inputs = [*text.texts, *(text.held_out or []), *text.model_dirs, *forward_dirs]
     refuse_overwriting([output.out_dir], [*inputs, text.recipe_path])
     recipe = Recipe.load(text.recipe_path)

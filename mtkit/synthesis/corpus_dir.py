@@ -85,7 +85,7 @@ class CorpusDir:
             resume: Whether steps of an earlier run of the same command are kept.
         Raises:
             MtkitError: The directory holds other files, or was made from something else, or another
-                process fills it, or this process is one of several ranks.
+                process fills it, or its recipe was edited, or this process is one of several ranks.
         """
         n_ranks = DistEnv.from_environment().world_size
         if n_ranks > 1:
@@ -104,18 +104,10 @@ class CorpusDir:
         Raises:
             MtkitError: The recipe has been edited.
         """
-        log = self.steps_dir / _RECIPES
-        written = json.loads(log.read_bytes()) if log.exists() else []
+        written = self._refuse_edited_recipe()
         new = hashlib.sha256(text.encode()).hexdigest()
-        if self.recipe_path.exists():
-            old = hashlib.sha256(self.recipe_path.read_bytes()).hexdigest()
-            if old not in (new, *written):
-                raise MtkitError(
-                    f"`{self.recipe_path}`: was edited, and is not overwritten",
-                    "rename it, and run the same command again",
-                )
         # Known beforehand, so that a recipe is recognized even if this process is killed now.
-        _write(log, json.dumps(list(dict.fromkeys([*written, new]))))
+        _write(self.steps_dir / _RECIPES, json.dumps(list(dict.fromkeys([*written, new]))))
         _write(self.recipe_path, text)
 
     def save_report(self, report: dict[str, Any]) -> None:
@@ -136,6 +128,8 @@ class CorpusDir:
                 "repeat the earlier command, or start over with --no-resume, or name another "
                 "directory",
             )
+        # Before hours of translation, and while the corpus that the recipe names is whole.
+        self._refuse_edited_recipe()
         # A report from before would claim that the corpus is complete.
         self.report_path.unlink(missing_ok=True)
         for directory in (self.path, self.steps_dir, *self.steps_dir.glob("*/")):
@@ -144,6 +138,19 @@ class CorpusDir:
         if old is not None and (not resume or old != manifest):
             self._clear_steps()
         _write(self.steps_dir / MANIFEST_NAME, json.dumps(manifest, indent=2) + "\n")
+
+    def _refuse_edited_recipe(self) -> list[str]:
+        """Return the hashes of the recipes that were written, one of which the recipe must have."""
+        log = self.steps_dir / _RECIPES
+        written: list[str] = json.loads(log.read_bytes()) if log.exists() else []
+        if self.recipe_path.exists():
+            old = hashlib.sha256(self.recipe_path.read_bytes()).hexdigest()
+            if old not in written:
+                raise MtkitError(
+                    f"`{self.recipe_path}`: was edited, and is not overwritten",
+                    "rename it, and run the same command again",
+                )
+        return written
 
     def _has_translations(self) -> bool:
         """Whether there is anything that would take long to make again."""

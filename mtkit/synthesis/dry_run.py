@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 from mtkit.corpus.clean.clean_corpus import CleanPairs, CleanReport
 from mtkit.corpus.clean.drop_counts import DropCounts
-from mtkit.errors import MtkitError
 from mtkit.io.progress import format_duration, format_rate
-from mtkit.synthesis.line_selection import LineSource
+from mtkit.synthesis.line_selection import LineSource, refuse_no_lines
 from mtkit.synthesis.make_corpus import Teacher, format_counts
 from mtkit.tokenizer.train import reservoir_sample
 
@@ -64,9 +63,6 @@ def measure(work: Sequence[tuple[LineSource, Teacher]]) -> DryRun:
         dropped.merge(report.dropped)
         if sample:
             seconds += report.n_kept * teacher.seconds_per_line(sample)
-    if not n_kept:
-        raise MtkitError(
-            f"none of {n_read:,} lines is left to translate",
-            "see `mtkit data clean` for the rules, which are keys of `clean:` in the recipe",
-        )
-    return DryRun(CleanReport(n_read, n_kept, dropped), seconds)
+    lines = CleanReport(n_read, n_kept, dropped)
+    refuse_no_lines(lines)
+    return DryRun(lines, seconds)

@@ -16,7 +16,7 @@ from mtkit.corpus.clean.clean_corpus import (
     clean_chunks,
     cleaned_chunks,
 )
-from mtkit.corpus.clean.drop_counts import DropCounts
+from mtkit.corpus.clean.drop_counts import REASONS, DropCounts
 from mtkit.corpus.clean.held_out_keys import HeldOutKeys
 from mtkit.corpus.clean.match_keys import DuplicateRule
 from mtkit.corpus.clean.pair_cleaner import PairCleaner, held_out_pairs
@@ -186,6 +186,28 @@ def select_lines(source: LineSource, steps: CorpusSteps) -> CleanReport:
         counts = {"n_read": report.n_read, "n_kept": report.n_kept}
         stream.write(json.dumps(counts | report.dropped.to_json(), ensure_ascii=False).encode())
     return report
+
+
+def refuse_no_lines(report: CleanReport, where: str = "") -> None:
+    """Check that a line is left to translate.
+
+    Args:
+        report: Counts of the lines.
+        where: Prefix of the message.
+    Raises:
+        MtkitError: There are no lines, or all are dropped.
+    """
+    if report.n_kept:
+        return
+    if not report.n_read:
+        raise MtkitError(f"{where}the text has no lines", "check the files")
+    rule, n = report.dropped.counts.most_common(1)[0]
+    raise MtkitError(
+        f"{where}none of {report.n_read:,} lines is left to translate; the rule `{rule}` drops "
+        f"{n:,}: {REASONS[rule]}",
+        "check the files; see `mtkit data clean` for the rules, which are keys of `clean:` in the "
+        "recipe",
+    )
 
 
 def record_line(record: Callable[[str, str], dict[str, str]], pair: tuple[str, str]) -> bytes:

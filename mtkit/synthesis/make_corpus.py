@@ -16,7 +16,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.text import read_lines
 from mtkit.synthesis.agreement import Keep, parse_scores, threshold_of
 from mtkit.synthesis.corpus_dir import CorpusSteps
-from mtkit.synthesis.line_selection import LineSource, select_lines
+from mtkit.synthesis.line_selection import LineSource, refuse_no_lines, select_lines
 from mtkit.synthesis.pair_rules import PAIR_REASONS, PairRules, SyntheticPair
 from mtkit.translation.jobs.parts_dir import parts_path
 
@@ -111,11 +111,7 @@ def make_corpus(corpus: SyntheticCorpus, steps: CorpusSteps) -> CorpusReport:
         MtkitError: A file cannot be read, a model cannot be loaded, or no pair is left.
     """
     lines = select_lines(corpus.source, steps)
-    if not lines.n_kept:
-        raise MtkitError(
-            f"{corpus.name}: none of {lines.n_read:,} lines is left to translate",
-            "see `mtkit data clean` for the rules, which are keys of `clean:` in the recipe",
-        )
+    refuse_no_lines(lines, f"{corpus.name}: ")
     if not _is_finished(steps.translations_path):
         corpus.teacher.translate(steps.lines_path, steps.translations_path)
     scores_path = None

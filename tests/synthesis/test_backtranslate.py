@@ -153,7 +153,18 @@ def test_an_edited_recipe_is_not_overwritten(folder, make):
     with pytest.raises(MtkitError, match="was edited"):
         make(mixture=Mixture(ratio=0.2))
     assert path.read_text().endswith("# mine\n")
-    assert not (folder / "bt" / "report.json").exists()
+    # Nothing was begun: the corpus of the edited recipe is whole.
+    assert (folder / "bt" / "report.json").exists()
+
+
+def test_if_no_line_is_left_the_rule_is_named(folder, make):
+    write_text(folder, ["12 34", "56 78"])
+    message = "none of 2 lines is left to translate; the rule `letters` drops 2"
+    with pytest.raises(MtkitError, match=message):
+        make()
+    write_text(folder, [])
+    with pytest.raises(MtkitError, match="the text has no lines"):
+        make()
 
 
 def test_if_no_pair_is_left_the_rule_is_named(folder, make):
