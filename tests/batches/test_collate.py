@@ -26,8 +26,8 @@ def test_a_batch_by_hand():
 
 def test_sources_alone_may_be_padded_to_a_multiple():
     store = ListStore([([10, 11, 12], [20]), (list(range(10, 18)), [21, 22])])
-    sides = [store.gather(side, np.array([0, 1])) for side in ("src", "tgt")]
-    batch = pad_batch(*sides, SRC_SPECIAL, TGT_SPECIAL, src_multiple=8)
+    src, tgt = (store.gather(side, np.array([0, 1])) for side in ("src", "tgt"))
+    batch = pad_batch(src, tgt, SRC_SPECIAL, TGT_SPECIAL, src_multiple=8)
     assert batch.src.shape == (2, 16) and batch.src[0, 3:].tolist() == [3] + [0] * 12
     assert batch.tgt_in.tolist() == [[5, 20, 7], [5, 21, 22]]
 

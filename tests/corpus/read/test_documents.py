@@ -18,7 +18,7 @@ def documents_of(source):
     """Whether each pair of a corpus follows the one before it."""
     data = DataConfig(src_lang="de", tgt_lang="en", train=(source,), context=1)
     pairs = list(read_pairs(source, data))
-    positions = list(islice(read_positions(source, data), len(pairs)))
+    positions = list(islice(read_positions(source, data) or (), len(pairs)))
     assert len(pairs) == len(positions)
     return [position - 1 in positions[:i] for i, position in enumerate(positions)]
 
@@ -72,4 +72,5 @@ def test_mistakes(tmp_path):
         CorpusSource(file=path, document_column="doc", documents=False)
     for options in ({"document_column": "doc"}, {"documents": False}):
         with pytest.raises(ValueError, match="no effect without context"):
-            DataConfig(src_lang="de", tgt_lang="en", train=(CorpusSource(file=path, **options),))
+            source = CorpusSource.model_validate({"file": path, **options})
+            DataConfig(src_lang="de", tgt_lang="en", train=(source,))
