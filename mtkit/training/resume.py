@@ -117,6 +117,9 @@ def _identity(run: RunDir, recipe: Recipe, data: TrainingData) -> dict[str, Any]
         "validation.metric": recipe.validation.metric,
         **{f"model.{name}": value for name, value in dimensions.items()},
     }
+    if recipe.data.context:
+        # An example has more sentences, which changes the batches; the model records the number.
+        identity["data.context"] = recipe.data.context
     if head := recipe.alignment_head:
         identity["training.alignment_layer"] = head.layer
     return identity

@@ -288,11 +288,16 @@ def test_a_run_of_other_settings_is_refused(tiny_recipe_path, tmp_path, change, 
     assert final_tensors(tmp_path / "run")[0] == before
 
 
-def test_a_change_of_metric_is_refused(tiny_recipe_path, tmp_path):
-    train(Recipe.load(tiny_recipe_path, ["training.max_steps=10"]), tmp_path / "run")
-    with pytest.raises(MtkitError, match=r"validation.metric \(bleu then, loss now\)"):
+def test_a_change_of_metric_or_context_is_refused(tiny_recipe_path, tmp_path):
+    first = ["training.max_steps=10", "data.context=2"]
+    train(Recipe.load(tiny_recipe_path, first), tmp_path / "run")
+    changes = r"validation.metric \(bleu then, loss now\), data.context \(2 then, 1 now\)"
+    with pytest.raises(MtkitError, match=changes):
         train(
-            Recipe.load(tiny_recipe_path, ["training.max_steps=20", "validation.metric=loss"]),
+            Recipe.load(
+                tiny_recipe_path,
+                ["training.max_steps=20", "validation.metric=loss", "data.context=1"],
+            ),
             tmp_path / "run",
         )
 
