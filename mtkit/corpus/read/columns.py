@@ -77,14 +77,23 @@ def _path_of_side(
             return path
     if ("translation", name) in paths:
         return ("translation", name)
-    raise missing_column_error(name, [".".join(path) for path in paths], where)
+    raise missing_column_error(name, [".".join(path) for path in paths], where, side.key)
 
 
-def missing_column_error(column: str, columns: list[str], where: str) -> MtkitError:
-    """Return an error that lists the existing columns."""
+def missing_column_error(column: str, columns: list[str], where: str, key: str) -> MtkitError:
+    """Return an error that lists the existing columns.
+
+    Args:
+        column: The missing column.
+        columns: The existing ones.
+        where: The file, and the line if it matters.
+        key: Key of the recipe that names the column.
+    """
     return MtkitError(
         f"{where} has no column {column}; it has {', '.join(columns) or 'none'}",
-        f"{NAME_COLUMNS}, or specify the languages",
+        f"correct {key}"
+        if key == "document_column"
+        else f"{NAME_COLUMNS}, or specify the languages",
     )
 
 

@@ -203,7 +203,7 @@ def _column_index(side: SideSpec, detected: int | None, header: list[str], file_
         index for index, text in enumerate(header) if text.casefold() == name.casefold()
     ]
     if not indexes:
-        raise missing_column_error(name, header, f"`{file_name}`")
+        raise missing_column_error(name, header, f"`{file_name}`", side.key)
     if len(indexes) > 1:
         raise MtkitError(
             f"`{file_name}`: {len(indexes)} columns are named {name}", "specify the column's number"

@@ -49,7 +49,7 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
     manifest = _fresh_manifest(recipe.store_dir, key)
     if manifest is not None:
         check_drop_limits(recipe, manifest["corpora"])
-        return PreprocessReport.from_manifest(manifest, recipe.store_dir, fresh=True)
+        return _report(recipe, manifest, fresh=True)
     refuse_foreign(recipe.store_dir)
     n_pairs = read_once(recipe) if n_pairs is None else n_pairs
     builder = StoreBuilder(recipe, tokenizer, key, snapshot)
@@ -57,7 +57,18 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
     part_ids, _ = builder.make_parts(None, n_workers, n_pairs)
     builder.merge(part_ids, {"key": key, "inputs": inputs, "tokenizer_sha256": tokenizer.sha256})
     manifest = TokenStore.open(recipe.store_dir, check_hashes=False).manifest
-    return PreprocessReport.from_manifest(manifest, recipe.store_dir, fresh=False)
+    return _report(recipe, manifest, fresh=False)
+
+
+def _report(recipe: Recipe, manifest: dict[str, Any], *, fresh: bool) -> PreprocessReport:
+    report = PreprocessReport.from_manifest(manifest, recipe.store_dir, fresh=fresh)
+    if report.n_following == 0:
+        logger.warning(
+            "data.context is %d, but no pair follows another one in a document: all pairs are "
+            "trained without context",
+            recipe.data.context,
+        )
+    return report
 
 
 def preprocess_shard(

@@ -60,8 +60,9 @@ def test_text_is_one_document_or_none(tmp_path):
 def test_mistakes(tmp_path):
     path = tmp_path / "corpus.tsv"
     path.write_text("de\ten\na\tb\n", encoding="utf-8")
-    with pytest.raises(MtkitError, match="no column chapter"):
+    with pytest.raises(MtkitError, match="no column chapter") as caught:
         documents_of(CorpusSource(file=path, document_column="chapter"))
+    assert caught.value.hint == "correct document_column"
     po = tmp_path / "corpus.po"
     po.write_text("", encoding="utf-8")
     with pytest.raises(MtkitError, match="po does not have"):

@@ -383,3 +383,11 @@ def test_documents_end_at_blank_lines_dropped_pairs_and_corpora(tiny_recipe, mon
     assert "179 pairs (49.2 %) follow another one" in str(report)
     assert Tokenizer.load(recipe.tokenizer_dir).src.tag_ids(["<sep>"])
     assert not store_is_fresh(changed(recipe, "data", train=(source, source)))
+
+
+def test_a_corpus_without_documents_is_trained_without_context_which_is_said(tiny_recipe, caplog):
+    (source,) = tiny_recipe.data.train
+    lone = source.model_copy(update={"documents": False})
+    recipe = changed(tiny_recipe, "data", context=2, train=(lone,))
+    assert preprocess(recipe, n_workers=0).n_following == 0
+    assert "data.context is 2, but no pair follows another one" in caplog.text
