@@ -81,12 +81,16 @@ class TeacherDeviceOptions(DeviceOptions):
             n_best: See `ModelTeacher`.
             alignments: See `ModelTeacher`.
         Raises:
-            MtkitError: The engine cannot do this.
+            MtkitError: The engine cannot do this, or Ray is required and not installed.
         """
         from mtkit.engines.choose import choose_engine
         from mtkit.synthesis.teacher import ModelTeacher
         from mtkit.translation.jobs.translation_spec import RunOptions
+        from mtkit.workers.ray_actors import import_ray
 
+        if self.ray is not None:
+            # Before the lines are read and cleaned, which may take long.
+            import_ray()
         engine = choose_engine(self.engine, list(model_dirs), needs_attention=alignments)
         if scores and engine != "torch":
             raise MtkitError(
