@@ -5,7 +5,7 @@ It is rebuilt when the corpus or the settings have changed.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -162,18 +162,31 @@ def _settings(recipe: Recipe) -> TokenizerConfig:
     return recipe.tokenizer.model_copy(update={"user_symbols": (*symbols, *added)})
 
 
+def check_tags(key: str, tags: Sequence[str]) -> None:
+    """Check that texts can begin with some tags.
+
+    Args:
+        key: Where the tags are from, for errors.
+        tags: The tags.
+    Raises:
+        MtkitError: A tag is no symbol of a vocabulary, or is a word.
+    """
+    check_user_symbols(key, tags)
+    for tag in tags:
+        if tag.isalnum():
+            raise MtkitError(
+                f"{key}: {tag!r} is a word, and would be removed from every text",
+                f"mark it as a tag, for example <{tag}>",
+            )
+
+
 def _check_tags(data: DataConfig) -> None:
     trained = {tag for source in data.train for tag in (*source.tags, *source.tgt_tags)}
     for source in (*data.train, *data.validation):
         key = f"tags of {corpus_name(source)}"
         tags = (*source.tags, *source.tgt_tags)
-        check_user_symbols(key, tags)
+        check_tags(key, tags)
         for tag in tags:
-            if tag.isalnum():
-                raise MtkitError(
-                    f"{key}: {tag!r} is a word, and would be removed from every text",
-                    f"mark it as a tag, for example <{tag}>",
-                )
             if tag not in trained:
                 raise MtkitError(
                     f"{key}: {tag!r} is a tag of no corpus in data.train, so no model learns it",

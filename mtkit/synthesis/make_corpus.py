@@ -101,7 +101,7 @@ class CorpusReport:
         yield from format_counts(self.lines, "lines read", "to translate")
         yield from format_counts(self.pairs, "lines translated", "pairs kept")
         if self.threshold is not None:
-            yield f"  lowest score kept: {self.threshold:.4f}"
+            yield f"  lowest score kept: {self.threshold:.3g}"
 
 
 def make_corpus(corpus: SyntheticCorpus, steps: CorpusSteps) -> CorpusReport:

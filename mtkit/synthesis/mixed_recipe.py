@@ -8,6 +8,7 @@ from mtkit.config.data import CorpusSource, DataConfig, Stage, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.config.short_recipe import short_recipe
 from mtkit.corpus.read.pairs import NumberedPairs
+from mtkit.corpus.train_tokenizer import check_tags
 from mtkit.errors import MtkitError
 
 NAME = "bt"
@@ -28,8 +29,10 @@ class Mixture(NamedTuple):
         """Check that the mixture fits the corpora of a recipe.
 
         Raises:
-            MtkitError: The recipe has stages already.
+            MtkitError: The recipe has stages already, or the tag is none.
         """
+        if self.tag:
+            check_tags("the tag of the synthetic corpus", (self.tag,))
         if self.until_epoch is not None and data.stages:
             raise MtkitError(
                 "the recipe has data.stages already, to which no other can be added",

@@ -109,6 +109,13 @@ def test_the_recipe_mixes_the_corpus_with_a_tag_and_a_weight(folder, make):
     assert found.test and found.validation
 
 
+@pytest.mark.parametrize("tag", ["bt", "a b", "<unk>"])
+def test_a_tag_that_training_would_refuse_is_refused_before_the_translation(folder, make, tag):
+    with pytest.raises(MtkitError, match="the tag of the synthetic corpus: "):
+        make(mixture=Mixture(tag=tag))
+    assert not (folder / "bt").exists()
+
+
 def test_a_corpus_that_is_smaller_than_the_genuine_one_is_used_as_it_is(folder, make):
     write_text(folder, ["one line of text"])
     assert make(mixture=Mixture(tag="", ratio=5)).weight == 1
