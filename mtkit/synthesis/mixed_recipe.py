@@ -76,7 +76,11 @@ def mixed_recipe(
     """
     tags = (mixture.tag,) if mixture.tag else ()
     src, tgt = (Path(path.name) for path in paths)
-    source = CorpusSource(name=name, src=src, tgt=tgt, tags=tags, weight=weight)
+    # Dropped lines leave gaps that the files do not show.
+    documents = not recipe.data.context
+    source = CorpusSource(
+        name=name, src=src, tgt=tgt, tags=tags, weight=weight, documents=documents
+    )
     stages = recipe.data.stages
     if mixture.until_epoch is not None:
         stages = (Stage(until_epoch=mixture.until_epoch), Stage(weights={name: 0.0}))
