@@ -110,7 +110,9 @@ def run_module(name, *arguments):
 
 
 def _in_session(folder, streams, closed, function, arguments):
-    # A shell that starts the tests in the background makes them ignore it.
+    # Of the process that this one is forked from: it may have been started while signals were
+    # blocked, and a shell that starts the tests in the background makes them ignore SIGINT.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
     os.chdir(folder)
