@@ -5,17 +5,17 @@ It is rebuilt when the corpus or the settings have changed.
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mtkit.config.data import DataConfig, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.clean.drop_counts import DropCounts
 from mtkit.corpus.clean.drop_limit import check_dropped
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
 from mtkit.corpus.read.pairs import NumberedPairs, describe_source, source_fingerprint
+from mtkit.corpus.tags import check_corpus_tags
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_dir
 from mtkit.io.build_manifest import content_hash, read_manifest, refuse_foreign, write_manifest
@@ -26,7 +26,6 @@ from mtkit.tokenizer.special_ids import CONTEXT_SEPARATOR
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import (
     VocabularyTooLarge,
-    check_user_symbols,
     reservoir_sample,
     train_subword,
 )
@@ -153,45 +152,13 @@ def _settings(recipe: Recipe) -> TokenizerConfig:
     These are also the tags of its corpora, the symbols that augmentation writes, and the separator
     of context.
     """
-    _check_tags(recipe.data)
+    check_corpus_tags(recipe.data)
     symbols, augment = recipe.tokenizer.user_symbols, recipe.augment
     # A symbol that is repeated in the recipe is an error, which is found later.
     separator = [CONTEXT_SEPARATOR] if recipe.data.context else []
     more = dict.fromkeys([*recipe.data.tags, *augment.masks, *augment.term_symbols, *separator])
     added = (symbol for symbol in more if symbol not in symbols)
     return recipe.tokenizer.model_copy(update={"user_symbols": (*symbols, *added)})
-
-
-def check_tags(key: str, tags: Sequence[str]) -> None:
-    """Check that texts can begin with some tags.
-
-    Args:
-        key: Where the tags are from, for errors.
-        tags: The tags.
-    Raises:
-        MtkitError: A tag is no symbol of a vocabulary, or is a word.
-    """
-    check_user_symbols(key, tags)
-    for tag in tags:
-        if tag.isalnum():
-            raise MtkitError(
-                f"{key}: {tag!r} is a word, and would be removed from every text",
-                f"mark it as a tag, for example <{tag}>",
-            )
-
-
-def _check_tags(data: DataConfig) -> None:
-    trained = {tag for source in data.train for tag in (*source.tags, *source.tgt_tags)}
-    for source in (*data.train, *data.validation):
-        key = f"tags of {corpus_name(source)}"
-        tags = (*source.tags, *source.tgt_tags)
-        check_tags(key, tags)
-        for tag in tags:
-            if tag not in trained:
-                raise MtkitError(
-                    f"{key}: {tag!r} is a tag of no corpus in data.train, so no model learns it",
-                    "leave it out, or train with it",
-                )
 
 
 class _TrainingTexts:

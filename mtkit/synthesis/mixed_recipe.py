@@ -8,7 +8,7 @@ from mtkit.config.data import CorpusSource, DataConfig, Stage, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.config.short_recipe import short_recipe
 from mtkit.corpus.read.pairs import NumberedPairs
-from mtkit.corpus.train_tokenizer import check_tags
+from mtkit.corpus.tags import check_tags
 from mtkit.errors import MtkitError
 
 NAME = "bt"
