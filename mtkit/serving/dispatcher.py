@@ -176,9 +176,9 @@ class Dispatcher:
         deadline, n_before = time.monotonic() + _MAX_WAIT_S, -1
         while time.monotonic() < deadline:
             n_tokens = self.queue.n_tokens
-            if n_tokens >= min(self._n_pending / 2 or n_tokens, self._batch_tokens()) and (
-                self._n_pending or n_tokens == n_before
-            ):
+            # Before the first batch, until no more texts arrive.
+            is_settled = self._n_pending or n_tokens == n_before
+            if is_settled and n_tokens >= min(self._n_pending / 2, self._batch_tokens()):
                 break
             n_before = n_tokens
             await asyncio.sleep(_WAIT_S)
