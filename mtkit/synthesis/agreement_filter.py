@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.synthesis.agreement import Keep, cross_entropy, dual_cross_entropy
+from mtkit.synthesis.corpus_dir import resume_of
 from mtkit.translation.jobs.device_layout import DeviceLayout, choose_layout
 from mtkit.translation.jobs.identity import model_identity
 from mtkit.translation.jobs.in_parts import translate_in_parts
 from mtkit.translation.jobs.part_worker import PartsOptions
-from mtkit.translation.jobs.parts_dir import parts_path
 from mtkit.translation.jobs.translation_spec import RunOptions, TranslationFiles
 from mtkit.translation.jobs.worker_pool import WorkerPool
 from mtkit.translation.lines.records import ChunkResult, LineChunk, OutputLine
@@ -56,9 +56,9 @@ class AgreementFilter(NamedTuple):
         layout = choose_layout(self.run.device, self.run.n_processes, self.run.n_workers, None)
         pool = WorkerPool(AgreementScorer, lambda index: (self, layout, index), layout.n_processes)
         files = TranslationFiles(translations_path, scores_path)
-        resume = True if parts_path(scores_path).exists() else None
         options = PartsOptions(title="Scoring")
-        translate_in_parts(files, pool, {"settings": self.made_from()}, resume, options)
+        made_from = {"settings": self.made_from()}
+        translate_in_parts(files, pool, made_from, resume_of(scores_path), options)
 
 
 class AgreementScorer:

@@ -27,6 +27,7 @@ from mtkit.io.atomic import atomic_write, clean_up_leftovers, is_leftover
 from mtkit.io.build_manifest import MANIFEST_NAME, content_hash, read_manifest
 from mtkit.io.lock import locked
 from mtkit.translation.jobs.identity import differences
+from mtkit.translation.jobs.parts_dir import parts_path
 from mtkit.version import __version__
 from mtkit.workers.dist_env import DistEnv
 
@@ -57,6 +58,16 @@ class CorpusSteps(NamedTuple):
     def scores_path(self, made_from: Any) -> Path:
         """The scores of the translations by some models."""
         return self.directory / f"scores-{content_hash(made_from)[:16]}.txt"
+
+
+def is_finished(path: Path) -> bool:
+    """Return whether the file of a step that is made in parts is whole, and its parts are gone."""
+    return path.exists() and not parts_path(path).exists()
+
+
+def resume_of(path: Path) -> bool | None:
+    """Return the `resume` of `RunOptions` by which a step continues whatever there is of it."""
+    return True if parts_path(path).exists() else None
 
 
 class CorpusDir:

@@ -15,10 +15,9 @@ from mtkit.corpus.write_pairs import open_output, open_pair_writer
 from mtkit.errors import MtkitError
 from mtkit.io.text import read_lines
 from mtkit.synthesis.agreement import Keep, parse_scores, threshold_of
-from mtkit.synthesis.corpus_dir import CorpusSteps
+from mtkit.synthesis.corpus_dir import CorpusSteps, is_finished
 from mtkit.synthesis.line_selection import LineSource, refuse_no_lines, select_lines
 from mtkit.synthesis.pair_rules import PAIR_REASONS, PairRules, SyntheticPair
-from mtkit.translation.jobs.parts_dir import parts_path
 
 _BATCH_SIZE = 5_000
 """Pairs written at a time."""
@@ -112,19 +111,14 @@ def make_corpus(corpus: SyntheticCorpus, steps: CorpusSteps) -> CorpusReport:
     """
     lines = select_lines(corpus.source, steps)
     refuse_no_lines(lines, f"{corpus.name}: ")
-    if not _is_finished(steps.translations_path):
+    if not is_finished(steps.translations_path):
         corpus.teacher.translate(steps.lines_path, steps.translations_path)
     scores_path = None
     if corpus.pair_filter is not None:
         scores_path = steps.scores_path(corpus.pair_filter.made_from())
-        if not _is_finished(scores_path):
+        if not is_finished(scores_path):
             corpus.pair_filter.score(steps.translations_path, scores_path)
     return _filter(corpus, steps.translations_path, lines, scores_path)
-
-
-def _is_finished(path: Path) -> bool:
-    """Whether a file that is made in parts is whole, and its parts are removed."""
-    return path.exists() and not parts_path(path).exists()
 
 
 def _filter(

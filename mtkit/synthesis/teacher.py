@@ -12,10 +12,11 @@ from mtkit.config.data import CorpusSource
 from mtkit.errors import MtkitError
 from mtkit.io.find_model import tags_of_model
 from mtkit.io.json_command import Answer, run_json_command
+from mtkit.synthesis.corpus_dir import resume_of
 from mtkit.translation.jobs.device_layout import DeviceLayout, choose_layout
 from mtkit.translation.jobs.in_parts import translate_in_parts
 from mtkit.translation.jobs.part_worker import PartsOptions
-from mtkit.translation.jobs.parts_dir import MAX_PART_LINES, parts_path
+from mtkit.translation.jobs.parts_dir import MAX_PART_LINES
 from mtkit.translation.jobs.translate_file import translate_file
 from mtkit.translation.jobs.translation_spec import RunOptions, TranslationFiles, TranslationSpec
 from mtkit.translation.jobs.worker_pool import WorkerPool
@@ -47,8 +48,8 @@ class ModelTeacher:
 
     def translate(self, lines_path: Path, out_path: Path) -> None:
         """See `Teacher`."""
-        resume = True if parts_path(out_path).exists() else None
-        translate_file(self._spec(lines_path, out_path), replace(self.run, resume=resume))
+        run = replace(self.run, resume=resume_of(out_path))
+        translate_file(self._spec(lines_path, out_path), run)
 
     def seconds_per_line(self, texts: Sequence[str]) -> float:
         """See `Teacher`."""
@@ -113,11 +114,10 @@ class CommandTeacher:
 
     def translate(self, lines_path: Path, out_path: Path) -> None:
         """See `Teacher`."""
-        resume = True if parts_path(out_path).exists() else None
         pool = WorkerPool(CommandTranslator, lambda index: (self,))
         options = PartsOptions(chunk_lines=MAX_PART_LINES)
         files = TranslationFiles(lines_path, out_path)
-        translate_in_parts(files, pool, self.made_from(), resume, options)
+        translate_in_parts(files, pool, self.made_from(), resume_of(out_path), options)
 
     def seconds_per_line(self, texts: Sequence[str]) -> float:
         """See `Teacher`; the start of the program is included."""
