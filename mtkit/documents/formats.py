@@ -277,7 +277,7 @@ def format_by_start(start: str) -> str | None:
 
 
 def detect_format(path: Path) -> str | None:
-    """Return the format of a file by its name, or else by its content; None if it is no document.
+    """Detect the format of a file by its name or content; None if it is not a document.
 
     Raises:
         MtkitError: The file cannot be read, or is a ZIP archive, but damaged or not a document.

@@ -1,5 +1,5 @@
-"""What keeps a model from being imported or exported, collected so that all of it is reported; and
-what is lost without being an obstacle."""
+"""Obstacles to importing or exporting a model, collected so that all are reported, and a warning
+about what an export loses."""
 
 from collections.abc import Sequence
 from pathlib import Path

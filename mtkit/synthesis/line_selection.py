@@ -32,7 +32,7 @@ from mtkit.translation.jobs.identity import file_identity, refuse_changed
 
 
 class LineSource(Protocol):
-    """Lines to translate, each with what is needed of its origin."""
+    """Lines to translate, with the fields of their origin that later steps need."""
 
     duplicates: DuplicateRule
 

@@ -31,7 +31,7 @@ class Report(Protocol):
 
 @option_group()
 class CorpusOutputOptions:
-    """Directory of the corpus, and what is shown of it."""
+    """Directory of the corpus, and options of the run and its report."""
 
     out_dir: Annotated[Path, typer.Option("--output", "-o", metavar="DIR")]
     """Directory for the corpus, the recipe recipe.yaml and the report report.json."""

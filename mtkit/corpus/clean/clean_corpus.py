@@ -191,7 +191,7 @@ def clean_chunks(
         chunks: The chunks.
         args: Arguments of `ChunkCleaner`.
         n_workers: See `clean_corpus`.
-        unit: Name of what is counted.
+        unit: Unit of the progress bar.
     """
     chunks, n_workers = choose_n_workers(chunks, n_workers, MAX_CHUNKS_IN_PROCESS)
     with progress("Cleaning", None, unit) as bar:
