@@ -62,6 +62,22 @@ def short_recipe(recipe: Recipe, reasons: Mapping[str, str] | None = None) -> st
     )
 
 
+def absolute_paths(recipe: Recipe) -> Recipe:
+    """Return a recipe whose paths are absolute, so that it can be written to any directory."""
+    return Recipe.model_validate(recipe.model_dump(), context={"base_dir": Path.cwd()})
+
+
+def recipe_text(recipe: Recipe, heading: str, reasons: Mapping[str, str] | None = None) -> str:
+    """Return a short recipe as YAML.
+
+    Args:
+        recipe: The recipe.
+        heading: Comment at its start.
+        reasons: See `short_recipe`.
+    """
+    return f"# {heading}\n{short_recipe(recipe, reasons)}"
+
+
 def _data_entries(recipe: Recipe, reasons: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     data = recipe.data
     yield f"src_lang: {flow_yaml(data.src_lang)}", "source language"

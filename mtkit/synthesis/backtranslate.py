@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.config.recipe import Recipe
+from mtkit.config.short_recipe import absolute_paths, recipe_text
 from mtkit.io.logs import get_logger
 from mtkit.synthesis.corpus_dir import CorpusDir
 from mtkit.synthesis.dry_run import DryRun, measure
@@ -20,10 +21,8 @@ from mtkit.synthesis.make_corpus import (
 )
 from mtkit.synthesis.mixed_recipe import (
     Mixture,
-    absolute_paths,
     count_genuine_pairs,
     mixed_recipe,
-    recipe_text,
     synthetic_name,
 )
 from mtkit.synthesis.pair_rules import PairRules

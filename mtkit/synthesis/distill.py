@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from mtkit.config.data import CorpusSource, corpus_name
 from mtkit.config.presets import STUDENTS
 from mtkit.config.recipe import Recipe
+from mtkit.config.short_recipe import absolute_paths, recipe_text
 from mtkit.config.validation_errors import describe_problems
 from mtkit.corpus.clean.held_out_keys import HeldOutKeys
 from mtkit.corpus.clean.pair_cleaner import held_out_pairs
@@ -20,7 +21,7 @@ from mtkit.synthesis.corpus_dir import CorpusDir
 from mtkit.synthesis.dry_run import DryRun, measure
 from mtkit.synthesis.line_selection import TrainingSources
 from mtkit.synthesis.make_corpus import CorpusReport, SyntheticCorpus, Teacher, make_corpus
-from mtkit.synthesis.mixed_recipe import absolute_paths, recipe_text, with_corpora
+from mtkit.synthesis.mixed_recipe import with_corpora
 from mtkit.synthesis.pair_rules import PairRules
 
 ALIGNMENT_WEIGHT = 0.1

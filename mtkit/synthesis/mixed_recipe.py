@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from mtkit.config.data import CorpusSource, DataConfig, Stage, corpus_name
 from mtkit.config.recipe import Recipe
-from mtkit.config.short_recipe import short_recipe
 from mtkit.corpus.read.pairs import NumberedPairs
 from mtkit.corpus.tags import check_tags
 from mtkit.errors import MtkitError
@@ -95,18 +94,3 @@ def with_corpora(
         update={"train": tuple(train), "stages": tuple(stages), "work_dir": Path("work")}
     )
     return recipe.model_copy(update={"data": data})
-
-
-def absolute_paths(recipe: Recipe) -> Recipe:
-    """Return a recipe whose paths are absolute, so that it can be written to any directory."""
-    return Recipe.model_validate(recipe.model_dump(), context={"base_dir": Path.cwd()})
-
-
-def recipe_text(recipe: Recipe, heading: str) -> str:
-    """Return a short recipe as YAML.
-
-    Args:
-        recipe: The recipe.
-        heading: Comment at its start.
-    """
-    return f"# {heading}\n{short_recipe(recipe)}"

@@ -154,7 +154,7 @@ def test_another_teacher_is_refused_unless_asked_to_start_over(folder, make):
 def test_files_of_others_are_not_touched(folder, make):
     (folder / "bt").mkdir()
     (folder / "bt" / "mine").write_text("text")
-    with pytest.raises(MtkitError, match="mtkit did not make this corpus"):
+    with pytest.raises(MtkitError, match="mtkit did not make this synthetic corpus"):
         make(resume=False)
     assert [path.name for path in (folder / "bt").iterdir()] == ["mine"]
 
