@@ -27,6 +27,8 @@ COMMANDS = (
     "score",
     "evaluate",
     "compare",
+    "rerank",
+    "flag",
     "shortlist",
     "backtranslate",
     "distill",

@@ -30,6 +30,8 @@ SUMMARIES = {
     "evaluate": "Compute BLEU, chrF or TER of translations, or of a model.",
     "compare": "Compare systems: scores, significance, faults, differences.",
     "score": "Compute the probability that a model assigns to given translations.",
+    "rerank": "Choose the best of n-best translations by further scores.",
+    "flag": "Flag translations that are doubtful, without references.",
     "shortlist": "Build a lexical shortlist, which makes translation faster.",
     "backtranslate": "Make training pairs of monolingual text by back-translation.",
     "distill": "Translate a training corpus by a teacher, for a smaller student.",

@@ -1,12 +1,14 @@
 """Faults of translations that a score does not show, such as repetition or a lost number.
 
-A fault that a reference of the segment has as well does not count.
+A fault that a reference of the segment has as well does not count. Without references, faults are
+recognized by the source.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from mtkit.corpus.placeholders import lost_placeholders
@@ -26,7 +28,7 @@ reference, too long if it has more than this multiple of the longest, with a dif
 _MIN_FOREIGN_SHARE, _MIN_FOREIGN_LETTERS = 0.2, 3
 """Letters of other scripts from which a translation is in the wrong script."""
 _MIN_SCRIPT_SHARE = 0.1
-"""Share of the letters of all references from which a script is one of the language."""
+"""Share of the letters of all texts from which a script is one of the language."""
 
 _ENDS = frozenset(".!?…。！？।۔؟។።")
 _CLOSING = "\"'”’»«›‹)]}」』）】 \t\u00a0"
@@ -44,8 +46,23 @@ class Segment(NamedTuple):
     """Source and references of a segment."""
 
     references: list[str]
+    """Empty if faults are recognized by the source alone."""
     src: str | None
     """None if there is no source text."""
+    n_chars: float = 0.0
+    """Expected length of a translation if there are no references, in characters."""
+    scripts: frozenset[str] = frozenset()
+    """Further scripts that its translation may have."""
+
+    @property
+    def lengths(self) -> Sequence[float]:
+        """Lengths of good translations, in characters."""
+        return [*map(len, self.references)] or [self.n_chars]
+
+    @property
+    def expected(self) -> list[str]:
+        """Texts that a good translation resembles: the references and the source."""
+        return self.references if self.src is None else [*self.references, self.src]
 
 
 class Language(NamedTuple):
@@ -89,7 +106,8 @@ def count_faults(
         )
         for i, lines in enumerate(zip(*references, strict=True))
     ]
-    language = Language(_expected_scripts(references, lang), has_spaces(references[0]))
+    scripts = usual_scripts(chain.from_iterable(references), lang)
+    language = Language(scripts, has_spaces(references[0]))
     found: dict[str, list[list[int]]] = {
         fault: [[0] * len(segments) for _ in systems] for fault in FAULTS
     }
@@ -109,7 +127,7 @@ def count_faults(
 def find_faults(hypothesis: str, segment: Segment, language: Language) -> list[str]:
     """Return the names of the faults of a translation."""
     if not hypothesis.strip():
-        return ["empty"] if segment.references[0].strip() else []
+        return ["empty"] if segment.expected[0].strip() else []
     faults = [
         name for name, has_fault in _CHECKS.items() if has_fault(hypothesis, segment, language)
     ]
@@ -121,10 +139,11 @@ def find_faults(hypothesis: str, segment: Segment, language: Language) -> list[s
     return faults + [f"{kind} lost" for kind in _KINDS if kind in kinds]
 
 
-def _expected_scripts(references: Sequence[Sequence[str]], lang: str) -> frozenset[str]:
+def usual_scripts(texts: Iterable[str], lang: str) -> frozenset[str]:
+    """Return the scripts of a language if its code is known, else those that texts often use."""
     if scripts := scripts_of_language(lang):
         return scripts
-    counts = count_scripts(line for stream in references for line in stream)
+    counts = count_scripts(texts)
     return frozenset(
         script for script, n in counts.items() if n >= _MIN_SCRIPT_SHARE * counts.total()
     )
@@ -151,25 +170,24 @@ def _is_copied(hypothesis: str, segment: Segment, language: Language) -> bool:
 
 def _is_looping(hypothesis: str, segment: Segment, language: Language) -> bool:
     words = split_words(hypothesis, spaces=language.has_spaces)
-    others = segment.references if segment.src is None else [*segment.references, segment.src]
     return all(
-        repeated_beyond(split_words(line, spaces=language.has_spaces), words) for line in others
+        repeated_beyond(split_words(line, spaces=language.has_spaces), words)
+        for line in segment.expected
     )
 
 
 def _is_short(hypothesis: str, segment: Segment, language: Language) -> bool:
-    shortest = min(map(len, segment.references))
+    shortest = min(segment.lengths)
     return len(hypothesis) < _SHORT * shortest and shortest - len(hypothesis) >= _MIN_CHARS
 
 
 def _is_long(hypothesis: str, segment: Segment, language: Language) -> bool:
-    longest = max(map(len, segment.references))
+    longest = max(segment.lengths)
     return len(hypothesis) > _LONG * longest and len(hypothesis) - longest >= _MIN_CHARS
 
 
 def _lost_end(hypothesis: str, segment: Segment, language: Language) -> bool:
-    expected = segment.references if segment.src is None else [*segment.references, segment.src]
-    if not all(_last(line) in _ENDS for line in expected):
+    if not all(_last(line) in _ENDS for line in segment.expected):
         return False
     return unicodedata.category(_last(hypothesis) or " ")[0] != "P"
 
@@ -180,7 +198,7 @@ def _last(text: str) -> str:
 
 def _is_in_wrong_script(hypothesis: str, segment: Segment, language: Language) -> bool:
     letters = [script for char in hypothesis if (script := script_of(char))]
-    allowed = language.scripts | count_scripts(segment.references).keys()
+    allowed = language.scripts | segment.scripts | count_scripts(segment.references).keys()
     n_foreign = sum(script not in allowed for script in letters)
     return n_foreign >= max(_MIN_FOREIGN_LETTERS, _MIN_FOREIGN_SHARE * len(letters))
 

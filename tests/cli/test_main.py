@@ -34,6 +34,8 @@ COMMANDS = [
     "translate",
     "serve",
     "score",
+    "rerank",
+    "flag",
     "evaluate",
     "compare",
     "import",

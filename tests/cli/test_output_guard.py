@@ -38,6 +38,17 @@ COMMANDS = {
     "score": Command(
         "score {src_path} {tgt_path} -m {model_dirs} -o {output_path}", ("output_path",)
     ),
+    "rerank": Command(
+        "rerank {src_path} {nbest_path} --forward-model {forward_dirs} --reverse-model {reverse_dirs} "
+        "--weights {weights_path} -o {output_path}",
+        ("output_path",),
+        ("tune_path", "reference_path"),
+    ),
+    "flag": Command(
+        "flag {src_path} {tgt_path} --forward-model {forward_dirs} --reverse-model {reverse_dirs} "
+        "-o {output_path}",
+        ("output_path",),
+    ),
     "evaluate": Command(
         "evaluate -r {reference_paths} -m {model_dirs} -s {src_path} --segment-scores {segment_scores_path} "
         "--terms {terms_path} --documents {documents_path}",
@@ -115,6 +126,8 @@ COMMANDS = {
     "demo": Command("demo -o {out_dir}", ("out_dir",)),
 }
 DIRECTORIES = {
+    "forward_dirs": "model",
+    "reverse_dirs": "model",
     "model_dirs": "model",
     "model_dir": "model",
     "run_dir": "run",
