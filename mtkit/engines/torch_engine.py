@@ -9,6 +9,7 @@ import torch
 from mtkit.config.search import SearchConfig
 from mtkit.engines.batching import full_batches, length_batches, mixed_batches
 from mtkit.engines.protocol import SearchRequest
+from mtkit.io.logs import get_logger
 from mtkit.search.batch_layout import coarse_length, padded_length
 from mtkit.search.beam import beam_search
 from mtkit.search.constraints.constraints import Constraints
@@ -16,6 +17,8 @@ from mtkit.search.hypothesis import Hypothesis
 from mtkit.search.scorer import StepScorer
 from mtkit.workers.cpu_info import one_thread_for_numpy
 from mtkit.workers.thread_pool import ThreadPool
+
+logger = get_logger(__name__)
 
 _MIN_SOURCES_TO_FORK = 32
 """For fewer, threads are as good."""
@@ -159,7 +162,35 @@ def find(
     config: SearchConfig,
     constraints: Sequence[Constraints] | None,
 ) -> list[list[Hypothesis]]:
-    """Search one batch with the method that the settings choose."""
+    """Search one batch with the method that the settings choose.
+
+    If the memory of a GPU is too small for all sources, each half is searched by itself.
+
+    Raises:
+        torch.OutOfMemoryError: The memory is too small for a single source.
+    """
+    try:
+        return _find_at_once(scorer, sources, config, constraints)
+    except torch.OutOfMemoryError:
+        if len(sources) == 1:
+            raise
+    # Here, where the exception no longer holds the tensors of the search.
+    logger.info("GPU memory is too small for %d sentences; halving the batch", len(sources))
+    torch.cuda.empty_cache()
+    half = (len(sources) + 1) // 2
+    return [
+        hypotheses
+        for part in (slice(half), slice(half, None))
+        for hypotheses in find(scorer, sources[part], config, constraints and constraints[part])
+    ]
+
+
+def _find_at_once(
+    scorer: StepScorer[Any],
+    sources: list[list[int]],
+    config: SearchConfig,
+    constraints: Sequence[Constraints] | None,
+) -> list[list[Hypothesis]]:
     if constraints is None and (search := scorer.batch_search(config)) is not None:
         return search(sources)
     scorer = scorer.for_search(config)

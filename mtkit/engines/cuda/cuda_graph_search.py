@@ -20,7 +20,6 @@ from mtkit.config.search import SearchConfig
 from mtkit.engines.cuda.decision_log import DecisionLog
 from mtkit.engines.cuda.graph_buffers import GraphBuffers, GraphMemory
 from mtkit.engines.cuda.static_state import Arena, SearchShape
-from mtkit.io.logs import get_logger
 from mtkit.search.batch_layout import coarse_length
 from mtkit.search.finished import require_hypotheses
 from mtkit.search.hypothesis import Hypothesis
@@ -28,8 +27,6 @@ from mtkit.search.max_length import max_target_lengths
 
 if TYPE_CHECKING:
     from mtkit.engines.cuda.scorer import CudaScorer
-
-logger = get_logger(__name__)
 
 _MIN_STEPS = 32
 _LAG = 2
@@ -51,8 +48,7 @@ class CudaGraphSearch:
         self._arena = Arena(0, scorer.device)
         self._n_unfinished = _LaggedCount(scorer.device)
         self._memory = GraphMemory.on(scorer.device)
-        # Reentrant, because a batch that does not fit is searched in halves.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
 
     def can_search(self, config: SearchConfig) -> bool:
         """Return whether these settings are supported: greedy search or a plain beam."""
@@ -69,8 +65,6 @@ class CudaGraphSearch:
     def __call__(self, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
         """Search as `beam_search` does, or with a beam of 1 as `greedy_search` does.
 
-        If the GPU's memory is too small for all sentences, each half is searched by itself.
-
         Args:
             sources: Token ids of each sentence, without EOS.
             config: Settings for which `can_search` returns True.
@@ -78,7 +72,7 @@ class CudaGraphSearch:
             The `n_best` hypotheses of each sentence, the highest score first.
         Raises:
             MtkitError: The models' probabilities are not finite.
-            torch.OutOfMemoryError: The memory is too small for a single sentence.
+            torch.OutOfMemoryError: The memory is too small; what was reserved is released.
         """
         if not sources:
             return []
@@ -86,12 +80,8 @@ class CudaGraphSearch:
             try:
                 return self._search(sources, config)
             except torch.OutOfMemoryError:
-                if len(sources) == 1:
-                    raise
-            logger.info("GPU memory is too small for %d sentences; halving the batch", len(sources))
-            self._release_memory()
-            half = (len(sources) + 1) // 2
-            return self(sources[:half], config) + self(sources[half:], config)
+                self._release_buffers()
+                raise
 
     def _search(self, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
         # An exception may have left the counts of another search.
@@ -151,11 +141,6 @@ class CudaGraphSearch:
             self._buffers[shape, config] = buffers
         self._arena.buffer[: buffers.n_bytes].zero_()
         return buffers
-
-    def _release_memory(self) -> None:
-        self._release_buffers()
-        if self.scorer.device.type == "cuda":
-            torch.cuda.empty_cache()
 
     def _release_buffers(self) -> None:
         # Graphs contain the addresses of their tensors. With the last graph, its pool is released.

@@ -150,24 +150,22 @@ def test_a_small_search_is_unaffected_by_a_large_one_before(device):
     assert again == search(small, config) == fresh
 
 
-def test_a_batch_that_does_not_fit_into_memory_is_halved(monkeypatch):
+def test_without_memory_the_buffers_are_released(monkeypatch):
     scorer, config, sources = make_scorer(), SearchConfig(beam_size=3), make_sources(13)
-    expected = CudaGraphSearch(scorer)(sources, config)
-    start, sizes = scorer.start, []
+    search = CudaGraphSearch(scorer)
+    expected = search(sources, config)
+    start = scorer.start
 
     def start_few(some):
-        sizes.append(len(some))
         if len(some) > 4:
             raise torch.OutOfMemoryError("no room")
         return start(some)
 
     monkeypatch.setattr(scorer, "start", start_few)
-    found = CudaGraphSearch(scorer)(sources, config)
-    assert_alike(found, expected)
-    assert sizes == [13, 7, 4, 3, 6, 3, 3]
-    monkeypatch.setattr(scorer, "start", lambda some: start_few(sources))
     with pytest.raises(torch.OutOfMemoryError):
-        CudaGraphSearch(scorer)(sources, config)
+        search(sources, config)
+    assert search._arena.buffer.numel() == 0 and not search._buffers
+    assert_alike(search(sources[:4], config), expected[:4])
 
 
 class LateCounts:
