@@ -9,7 +9,6 @@ from mtkit.config.model import AlignmentHead
 from mtkit.model.layers import DecoderLayer, EncoderLayer
 from mtkit.model.transformer import Transformer
 from mtkit.training.model_setup.activation_checkpointing import checkpoint_activations
-from mtkit.training.model_setup.compilation import compile_model
 from tests.model.reference import PAD_ID, VOCAB_SIZE, randomize, tiny_config
 
 SRC = torch.tensor([[5, 6, 7, 8, 9, 3], [10, 11, 3, 0, 0, 0], [12, 3, 0, 0, 0, 0]])
@@ -125,34 +124,3 @@ def test_layers_computed_twice_are_left_out_twice():
         torch.manual_seed(3)
         outcomes.append(backward(one))
     torch.testing.assert_close(outcomes[0], outcomes[1])
-
-
-@pytest.fixture
-def fresh_counters():
-    """Counters of a compiler that knows nothing: what torch.compile learns of a function from one
-    model it applies to all.
-    """
-    from torch._dynamo.utils import counters
-
-    torch.compiler.reset()
-    counters.clear()
-    yield counters
-    torch.compiler.reset()
-
-
-# torch.compile looks at .grad of every tensor and hides the warning, which here is an error.
-@pytest.mark.filterwarnings("ignore:The .grad attribute")
-def test_a_compiled_model_leaves_out_the_same(fresh_counters):
-    model = make_model(n_layers=2, max_positions=16)
-    compiled = copy.deepcopy(model)
-    compile_model(compiled, "on", backend="eager")
-    for seed in range(6):
-        torch.manual_seed(seed)
-        states, gradients = backward(model)
-        torch.manual_seed(seed)
-        ours, our_gradients = backward(compiled)
-        torch.testing.assert_close(ours, states)
-        torch.testing.assert_close(our_gradients, gradients)
-        if seed == 3:
-            n_graphs = fresh_counters["stats"]["unique_graphs"]
-    assert fresh_counters["stats"]["unique_graphs"] == n_graphs

@@ -8,9 +8,10 @@ import torch
 from torch._dynamo.testing import CompileCounterWithBackend
 from torch._dynamo.utils import counters
 
-from mtkit.config.model import ModelConfig
+from mtkit.config.model import AlignmentHead, ModelConfig
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
+from mtkit.training.model_setup.activation_checkpointing import checkpoint_activations
 from mtkit.training.model_setup.compilation import compile_model
 
 # The first lengths are equal, which must not make them one symbol.
@@ -19,16 +20,15 @@ SHAPES = [(4, 8, 8), (4, 7, 9), (5, 8, 8), (9, 16, 24), (3, 30, 20), (2, 8, 60)]
 
 def make_model(**changes):
     torch.manual_seed(1)
-    config = ModelConfig(
-        d_model=16,
-        n_heads=2,
-        d_ff=32,
-        n_encoder_layers=1,
-        n_decoder_layers=1,
-        max_positions=64,
-        **changes,
-    )
-    return Transformer(config, 40, 40, 0, 0).train()
+    sizes = {
+        "d_model": 16,
+        "n_heads": 2,
+        "d_ff": 32,
+        "n_encoder_layers": 1,
+        "n_decoder_layers": 1,
+        "max_positions": 64,
+    }
+    return Transformer(ModelConfig.model_validate(sizes | changes), 40, 40, 0, 0).train()
 
 
 def batch(B, S, T):
@@ -70,6 +70,55 @@ def test_equals_eager_mode_with_one_graph_for_all_shapes(changes, backend):
     assert [name for name, _ in model.named_parameters()] == [
         name for name, _ in plain.named_parameters()
     ]
+
+
+def test_recomputed_activations_are_a_part_of_the_graph():
+    model = make_model(dropout=0.0)
+    plain = copy.deepcopy(model)
+    checkpoint_activations(model)
+    counters.clear()
+    compile_model(model, "on", backend="eager")
+    for one in model, plain:
+        one(*batch(*SHAPES[1])).square().sum().backward()
+    assert counters["stats"]["unique_graphs"] == 1 and not counters["graph_break"]
+    for (name, ours), theirs in zip(model.named_parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_the_weights_of_an_alignment_head_are_the_same():
+    model, head = make_model(dropout=0.0), AlignmentHead(layer=0)
+    plain = copy.deepcopy(model)
+    compile_model(model, "on", backend="eager")
+    for shape in SHAPES[:2]:
+        for ours, theirs in zip(
+            model(*batch(*shape), head), plain(*batch(*shape), head), strict=True
+        ):
+            torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+
+
+# torch.compile looks at .grad of every tensor and hides the warning, which here is an error.
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+def test_layer_drop_skips_the_same_layers_and_compiles_only_once():
+    model = make_model(dropout=0.0, layer_drop=0.5, n_encoder_layers=2)
+    plain = copy.deepcopy(model)
+    # What torch.compile learns of a function from one model, it applies to all.
+    torch.compiler.reset()
+    counters.clear()
+    compile_model(model, "on", backend="eager")
+    for seed in range(6):
+        states = []
+        for one in model, plain:
+            one.zero_grad()
+            torch.manual_seed(seed)
+            states.append(one(*batch(*SHAPES[1])))
+            states[-1].square().sum().backward()
+        torch.testing.assert_close(*states)
+        for ours, theirs in zip(model.parameters(), plain.parameters(), strict=True):
+            torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-4, rtol=1e-3)
+        if seed == 3:
+            n_graphs = counters["stats"]["unique_graphs"]
+    assert counters["stats"]["unique_graphs"] == n_graphs
+    torch.compiler.reset()
 
 
 def test_numbers_of_modules_are_constants_of_the_graph():
