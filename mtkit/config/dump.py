@@ -5,6 +5,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -134,6 +135,7 @@ def flow_yaml(value: Any, base_dir: Path | None = None) -> str:
     return json.dumps(value)
 
 
+@lru_cache(maxsize=1024)  # Parsing takes milliseconds, and most strings are those of every recipe.
 def _text(value: str) -> str:
     """Return a string as YAML, without quotes if YAML reads it back as the same string."""
     if re.fullmatch(r"[\w/.]([\w/.+ -]*[\w/.+-])?", value) and value.isprintable():
