@@ -50,8 +50,8 @@ lint: $(INSTALLED_TEST) ## lint the code and check its format
 types: $(INSTALLED_TEST) ## check the types
 	$(BIN)/pyright
 
-wheel: $(INSTALLED) ## build a wheel, install it in a clean environment and translate a line with it
-	tools/check_wheel.sh
+wheel: ## build a wheel, install it in a clean environment and translate a line with it
+	PYTHON=$(PYTHON) tools/check_wheel.sh
 
 docs: $(INSTALLED) ## generate docs/reference from the code
 	$(BIN)/python docs/make_reference.py
