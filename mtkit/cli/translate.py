@@ -12,6 +12,7 @@ from mtkit.cli.common.translation_options import (
     check_paths,
     translation_files,
 )
+from mtkit.errors import MtkitError
 
 
 @takes_option_groups
@@ -56,6 +57,11 @@ def translate(
         load=devices.load_arguments(constraints, paths.model_dirs),
         engine=devices.choose_engine(paths.model_dirs, alignments),
     )
+    if formats.document_field is not None and not spec.n_context:
+        raise MtkitError(
+            "--document-column has no effect on a model that was trained without data.context",
+            "leave it out: each row is translated alone",
+        )
     from mtkit.cli.common.translate_input import translate_input
 
     document = None if name is None else (name, formats.fields or ())

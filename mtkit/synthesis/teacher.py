@@ -10,8 +10,9 @@ from typing import Any, Literal, Self
 
 from mtkit.config.data import CorpusSource
 from mtkit.errors import MtkitError
-from mtkit.io.find_model import tags_of_model
+from mtkit.io.find_model import context_of_model, tags_of_model
 from mtkit.io.json_command import Answer, run_json_command
+from mtkit.io.logs import get_logger
 from mtkit.synthesis.corpus_dir import resume_of
 from mtkit.translation.jobs.device_layout import DeviceLayout, choose_layout
 from mtkit.translation.jobs.in_parts import translate_in_parts
@@ -23,6 +24,8 @@ from mtkit.translation.jobs.worker_pool import WorkerPool
 from mtkit.translation.lines.line_options import LineOptions
 from mtkit.translation.lines.records import ChunkResult, InputLine, LineChunk, OutputLine
 from mtkit.translation.result import FlagCounts
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,21 @@ class ModelTeacher:
 
     def made_from(self) -> dict[str, Any]:
         """See `Teacher`."""
-        return self._spec(Path(os.devnull)).made_from(self._layout())
+        made_from = self._spec(Path(os.devnull)).made_from(self._layout())
+        settings = made_from["settings"]
+        if "n_best" in settings:
+            # By the name of the option.
+            settings["interpolate"] = settings.pop("n_best")
+        return made_from
 
     def translate(self, lines_path: Path, out_path: Path) -> None:
         """See `Teacher`."""
+        if n := context_of_model(self.model_dirs[0]):
+            logger.warning(
+                "the teacher was trained with data.context: %d, but translates each line alone, "
+                "since the lines before it may have been dropped",
+                n,
+            )
         run = replace(self.run, resume=resume_of(out_path))
         translate_file(self._spec(lines_path, out_path), run)
 
@@ -93,6 +107,8 @@ class ModelTeacher:
             search=self.search,
             load=self.load,
             engine=self.engine,
+            # The lines before a line may have been dropped.
+            are_documents=False,
         )
 
 
@@ -110,7 +126,7 @@ class CommandTeacher:
 
     def made_from(self) -> dict[str, Any]:
         """See `Teacher`."""
-        return {"settings": {"teacher_command": self.command, "n_best": self.n_best}}
+        return {"settings": {"teacher_command": self.command, "interpolate": self.n_best}}
 
     def translate(self, lines_path: Path, out_path: Path) -> None:
         """See `Teacher`."""
@@ -125,14 +141,19 @@ class CommandTeacher:
         self.candidates(texts)
         return (time.monotonic() - started_s) / len(texts)
 
-    def candidates(self, texts: Sequence[str]) -> list[list[str]]:
+    def candidates(
+        self, texts: Sequence[str], on_lines: Callable[[int], None] | None = None
+    ) -> list[list[str]]:
         """Return the candidates for each text.
 
+        Args:
+            texts: The texts.
+            on_lines: See `run_json_command`.
         Raises:
             MtkitError: See `run_json_command`; or a translation is missing.
         """
         objects = [{"id": str(number), "source": text} for number, text in enumerate(texts, 1)]
-        answers = run_json_command("teacher", self.command, objects)
+        answers = run_json_command("teacher", self.command, objects, on_lines)
         return [_candidates(answer)[: self.n_best or 1] for answer in answers]
 
 
@@ -147,13 +168,11 @@ class CommandTranslator:
     ) -> ChunkResult:
         """Add the translations of a chunk of JSON objects."""
         records = [json.loads(line.text) for line in chunk.lines]
-        found = self._teacher.candidates([record["text"] for record in records])
+        found = self._teacher.candidates([record["text"] for record in records], on_lines)
         for record, texts in zip(records, found, strict=True):
             record["translation"] = {"text": texts[0], "flags": []}
             if self._teacher.n_best is not None:
                 record["translation"]["n_best"] = [{"text": text} for text in texts]
-        if on_lines is not None:
-            on_lines(len(records))
         lines = [OutputLine(json.dumps(record, ensure_ascii=False)) for record in records]
         return ChunkResult(lines, FlagCounts())
 

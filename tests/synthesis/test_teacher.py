@@ -1,6 +1,9 @@
-"""Teachers that are models: their tags, and what their output depends on."""
+"""Teachers: the tags of models, what their output depends on, the progress of programs."""
 
 import json
+import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,8 @@ import pytest
 from mtkit.config.data import CorpusSource
 from mtkit.errors import MtkitError
 from mtkit.io.find_model import languages_of_model, refuse_other_direction
-from mtkit.synthesis.teacher import ModelTeacher
+from mtkit.synthesis.teacher import CommandTeacher, ModelTeacher
+from mtkit.translation.jobs.identity import differences
 
 
 @pytest.fixture
@@ -43,3 +47,35 @@ def test_only_the_opposite_direction_is_refused(model_dir, tmp_path):
         refuse_other_direction(model_dir, "en", "de")
     (model_dir / "config.json").write_text("[]")
     assert languages_of_model(model_dir) == ("", "")
+
+
+def test_the_lines_of_a_program_are_counted_as_they_come():
+    """More text than a pipe holds, read and written at the same time."""
+    program = """
+import json, sys
+for line in sys.stdin:
+    fields = json.loads(line)
+    print(json.dumps({"id": fields["id"], "translation": fields["source"].upper()}), flush=True)
+"""
+    teacher = CommandTeacher(shlex.join([sys.executable, "-c", program]))
+    texts, counts = ["word " * 20_000] * 3, list[int]()
+    assert teacher.candidates(texts, counts.append) == [[text.upper()] for text in texts]
+    assert counts == [1, 1, 1]
+
+
+def test_the_program_of_a_teacher_may_end_before_it_has_read_everything():
+    teacher = CommandTeacher(shlex.join([sys.executable, "-c", "raise SystemExit(3)"]))
+    with pytest.raises(MtkitError, match="exit status 3"):
+        teacher.candidates(["word " * 100_000])
+
+
+def test_a_changed_number_of_translations_has_the_name_of_its_option():
+    then, now = (CommandTeacher("big", n).made_from() for n in (None, 5))
+    assert differences(then, now) == ["interpolate (none then, 5 now)"]
+
+
+def test_a_teacher_translates_each_line_alone(model_dir):
+    config = json.loads((model_dir / "config.json").read_text())
+    (model_dir / "config.json").write_text(json.dumps(config | {"context": 2}))
+    spec = ModelTeacher((model_dir,))._spec(Path("lines"), Path("out"))
+    assert (spec.n_context, replace(spec, are_documents=True).n_context) == (0, 2)

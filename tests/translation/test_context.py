@@ -155,6 +155,53 @@ def test_tables_have_a_context_for_each_field(translator, size):
     }
 
 
+DOCUMENTS = ["a", "a", "b", "b", "a"]
+ROWS = {
+    "tsv": ("document\ttext", "{}\t{}", {"fields": ("text",), "document_field": "document"}),
+    "csv": (None, "{1},{0}", {"fields": ("1",), "document_field": "2"}),
+    "jsonl": (
+        None,
+        '{{"doc": {{"id": "{}"}}, "text": "{}"}}',
+        {"fields": ("text",), "document_field": "doc.id"},
+    ),
+}
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize("name", ROWS)
+def test_a_document_ends_where_its_column_changes(translator, name, size):
+    header, template, columns = ROWS[name]
+    words = ["one", "two", "three", "four", "six"]
+    rows = [template.format(*pair) for pair in zip(DOCUMENTS, words, strict=True)]
+    options = LineOptions(name, **columns)
+    if header is not None:
+        assert options.needs_header
+        options = options.with_header(header)
+    translate = LineTranslator(translator, options, n_context=2)
+    for begin in range(0, len(rows), size):
+        lines = [InputLine(row) for row in rows[begin : begin + size]]
+        before = tuple(rows[max(0, begin - 2) : begin])
+        assert len(translate(LineChunk(begin + 1, lines, before=before)).lines) == len(lines)
+    assert set(seen_by(translator)) == {
+        "one",
+        "one<sep>two",
+        "three",
+        "three<sep>four",
+        "six",
+    }
+
+
+def test_the_column_of_documents_must_be_there(translator):
+    options = LineOptions("tsv", fields=("1",), document_field="3")
+    with pytest.raises(MtkitError, match="has 2 columns, not 3 or more"):
+        LineTranslator(translator, options)(LineChunk(1, [InputLine("a\tb")]))
+    options = LineOptions("jsonl", fields=("text",), document_field="doc")
+    with pytest.raises(MtkitError, match="has no field doc; it has text"):
+        LineTranslator(translator, options)(LineChunk(1, [InputLine('{"text": "a"}')]))
+    with pytest.raises(MtkitError, match="plain text has no fields"):
+        LineOptions("text", document_field="doc")
+
+
 @given(steps=st.lists(st.tuples(st.booleans(), st.integers(1, 4)), max_size=8), n=st.integers(0, 3))
 def test_a_reader_knows_the_lines_that_it_has_passed(tmp_path_factory, steps, n):
     path = tmp_path_factory.getbasetemp() / "lines"

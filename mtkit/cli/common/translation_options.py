@@ -72,6 +72,9 @@ class FormatOptions:
         list[str] | None, typer.Option("--field-out", metavar="FIELD", show_default="a new one")
     ] = None
     """Column or key for the translation; an existing one is replaced."""
+    document_field: Annotated[str | None, typer.Option("--document-column", metavar="FIELD")] = None
+    """For a model trained with context: column or key that names the document of each row; without
+    it, only a blank text ends a document."""
     has_header: Annotated[bool, typer.Option("--header")] = False
     """The first line of a TSV or CSV file names its columns; implied if --field is a name."""
     details: Annotated[bool, typer.Option("--details")] = False
@@ -120,6 +123,7 @@ class FormatOptions:
             output_format=self.output_format,
             fields=tuple(self.fields or ()) if document_format is None else (),
             fields_out=tuple(self.fields_out or ()),
+            document_field=self.document_field,
             has_header=self.has_header,
             details=self.details,
             n_best=self.n_best,

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any, NamedTuple, Self
 
 from mtkit.io.progress import ProgressBar
@@ -75,6 +75,7 @@ class PartWorker:
         self.n_parts = self.n_lines = 0
         """Number of parts and lines of the whole file, known when it has been read."""
         self._reader: InputReader | None = None
+        self._open_reader = ExitStack()
 
     @classmethod
     def for_files(
@@ -169,9 +170,10 @@ class PartWorker:
         """Return the reader of the last part if it has not passed this line, else another one."""
         reader, self._reader = self._reader, None
         if reader is None or reader.n_passed >= first_number:
-            if reader is not None:
-                reader.__exit__(None, None, None)
-            reader = InputReader(self.files, self.options.n_context)
+            self._open_reader.close()
+            reader = self._open_reader.enter_context(
+                InputReader(self.files, self.options.n_context)
+            )
             if self.options.has_header:
                 reader.skip_header()
         reader.skip(first_number - 1 - reader.n_passed)

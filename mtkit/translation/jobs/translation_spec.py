@@ -103,6 +103,9 @@ class TranslationSpec:
     """Arguments of `Translator.load`, such as precision and tags, but not device and workers."""
     engine: Literal["torch", "ctranslate2"] = "torch"
     """Program that runs the models, see `choose_engine`."""
+    are_documents: bool = True
+    """Whether lines that follow each other do so in a document; otherwise each is translated alone,
+    also by a model that reads context."""
 
     def __post_init__(self) -> None:
         if len(self.lines.fields) > 1 and any(self.files.parallel_inputs()):
@@ -114,6 +117,8 @@ class TranslationSpec:
     @property
     def n_context(self) -> int:
         """Number of lines before each that the models read as context."""
+        if not self.are_documents:
+            return 0
         from mtkit.io.find_model import context_of_model
 
         return context_of_model(self.model_dirs[0])

@@ -68,6 +68,7 @@ class JsonLineReader:
         return Record(
             [value or "" for value in values],
             lambda found: self._written(line, values, found, where),
+            _document(line, self.options.document_field, where),
         )
 
     def _written(
@@ -96,14 +97,27 @@ class JsonLineReader:
         return line
 
 
-def _text(line: str, field: str, where: str) -> str | None:
+def _document(line: str, field: str | None, where: str) -> str:
+    """Return the value that names the document, as it is written."""
+    if field is None:
+        return ""
+    _, start, end = _value(line, field, where)
+    return line[start:end]
+
+
+def _value(line: str, field: str, where: str) -> _Value:
     parent, key = _parent_of(line, field, where)
     if key not in parent.members:
         known = ", ".join(_object(line, 0, where).members) or "none"
         raise MtkitError(
-            f"{where} has no field {field}; it has {known}", "--field takes one of its keys"
+            f"{where} has no field {field}; it has {known}",
+            "--field and --document-column take one of its keys",
         )
-    value, start, _ = parent.members[key]
+    return parent.members[key]
+
+
+def _text(line: str, field: str, where: str) -> str | None:
+    value, start, _ = _value(line, field, where)
     if value is not None and line[start] != '"':
         kind = (
             "an object"

@@ -33,8 +33,12 @@ class LineOptions:
     fields_out: tuple[str, ...] = ()
     """Columns or keys for the translations: existing ones are replaced, others are added at the
     end. None given: all are added."""
+    document_field: str | None = None
+    """Column or key whose value names the document of a line, for a model that reads the previous
+    lines of a document; a document ends where it changes."""
     has_header: bool = False
-    """Whether the first line of the input names the columns; implied by a name among `fields`."""
+    """Whether the first line of the input names the columns; implied by a name among
+    `fields`, or as `document_field`."""
     header_line: str | None = None
     """The header line, once it has been read; see `with_header`."""
     details: bool = False
@@ -47,7 +51,7 @@ class LineOptions:
     def __post_init__(self) -> None:
         is_table = self.input_format in ("tsv", "csv")
         if self.input_format == "text":
-            if self.fields or self.fields_out or self.has_header:
+            if self.fields or self.fields_out or self.document_field or self.has_header:
                 raise MtkitError(
                     "plain text has no fields and no header",
                     "name the format of the input: --input-format tsv, csv or jsonl",
@@ -68,7 +72,7 @@ class LineOptions:
                 f"two translations would go to one field, {self.fields_out[0]}",
                 "name a different field for each",
             )
-        if is_table and any(field == "0" for field in (*self.fields, *self.fields_out)):
+        if is_table and "0" in (*self.fields, *self.fields_out, self.document_field):
             raise MtkitError("there is no field 0", "fields are counted from 1")
         if self.has_header and self.input_format == "jsonl":
             raise MtkitError("JSON Lines have no header", "leave out --header")
@@ -140,7 +144,9 @@ class LineOptions:
     def needs_header(self) -> bool:
         """Whether the first line of the input is a header, to be passed to `with_header`."""
         return self.input_format in ("tsv", "csv") and (
-            self.has_header or not all(map(str.isdecimal, self.fields))
+            self.has_header
+            or not all(map(str.isdecimal, self.fields))
+            or not (self.document_field or "1").isdecimal()
         )
 
     def names_of_added(self) -> tuple[str, ...]:

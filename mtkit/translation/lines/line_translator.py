@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import islice
+from itertools import groupby, islice, takewhile
+from operator import attrgetter
 from typing import Any
 
 from mtkit.engines.batch_journal import BatchJournal
+from mtkit.translation.context import Context, sliding_contexts
 from mtkit.translation.lines.line_options import LineOptions
 from mtkit.translation.lines.output import write_alone
 from mtkit.translation.lines.records import (
@@ -123,31 +125,23 @@ class LineTranslator:
     def _contexts(self, chunk: LineChunk, records: list[Record]) -> dict[str, Any]:
         """Return the contexts of all texts as arguments of `Translator.stream`.
 
-        The texts of a field are one document, which a blank text ends.
+        The texts of a field are one document as long as its name is the same; a blank text ends it.
         """
-        n = self.n_context
-        if not n:
+        if not self.n_context:
             return {}
-        from mtkit.translation.context import sliding_contexts
-
         first = chunk.first_number - len(chunk.before)
         before = [
-            self._reader.read(text, f"`{self.names[0]}`: line {number}").texts
+            self._reader.read(text, f"`{self.names[0]}`: line {number}")
             for number, text in enumerate(chunk.before, first)
         ]
-        rows = [record.texts for record in records]
-        n_fields = max(map(len, rows), default=0)
-        columns = [
-            sliding_contexts(_column(rows, i), n, _column(before, i)) for i in range(n_fields)
-        ]
-        by_row = zip(*columns, strict=True)
-        return {
-            "contexts": [
-                context
-                for row, contexts in zip(rows, by_row, strict=True)
-                for context in contexts[: len(row)]
-            ]
-        }
+        contexts: list[Context] = []
+        for document, rows in groupby(records, attrgetter("document")):
+            # Only the records of the same document that directly precede these.
+            same = takewhile(lambda one: one.document == document, reversed(before))  # noqa: B023
+            previous = [record.texts for record in same][::-1]
+            contexts += _contexts([row.texts for row in rows], previous, self.n_context)
+            before = []
+        return {"contexts": contexts}
 
     def _result(
         self, chunk: LineChunk, records: list[Record], translations: Iterator[Translation]
@@ -194,6 +188,17 @@ def _record_reader(options: LineOptions, name: str) -> RecordReader:
     from mtkit.translation.lines.rows import RowReader
 
     return RowReader(options, name)
+
+
+def _contexts(rows: list[list[str]], before: list[list[str]], n: int) -> list[Context]:
+    """Return the contexts of the texts of a document, row by row; each field has its own."""
+    n_fields = max(map(len, rows), default=0)
+    columns = [sliding_contexts(_column(rows, i), n, _column(before, i)) for i in range(n_fields)]
+    return [
+        context
+        for row, contexts in zip(rows, zip(*columns, strict=True), strict=True)
+        for context in contexts[: len(row)]
+    ]
 
 
 def _column(rows: list[list[str]], index: int) -> list[str]:

@@ -61,6 +61,8 @@ class Record(NamedTuple):
     """Texts to translate, one for each field."""
     write: Callable[[Sequence[Translation]], str]
     """Returns the output for the line, given the translations of its texts."""
+    document: str = ""
+    """Name of its document, which ends where the name changes."""
 
 
 class RecordReader(Protocol):

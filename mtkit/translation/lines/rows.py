@@ -34,6 +34,13 @@ class RowReader:
                 self._text(cell) for cell in self._cells(options.header_line, f"`{name}`: line 1")
             ]
         self.columns_in = [self._column_in(field, f"`{name}`: line 1") for field in options.fields]
+        self.document_column = None
+        if options.document_field is not None:
+            self.document_column = self._column_in(options.document_field, f"`{name}`: line 1")
+        self.needed_columns = [
+            *self.columns_in,
+            *(() if self.document_column is None else (self.document_column,)),
+        ]
         self.out_names = options.fields_out or options.names_of_added()
         if not options.fields_out and (taken := set(self.out_names) & set(self.names or ())):
             hint = "give --field-out: another name, or this one to replace what it holds"
@@ -67,13 +74,18 @@ class RowReader:
             raise MtkitError(
                 f"{where} has {_columns(len(cells))}, but the header has {len(self.names)}", hint
             )
-        if len(cells) <= max(self.columns_in) or any(
+        if len(cells) <= max(self.needed_columns) or any(
             index is not None and index >= len(cells) for index in self.columns_out
         ):
             if not line.strip():
                 return Record([""] * len(self.columns_in), lambda _: line)
             n_needed = (
-                max([*self.columns_in, *(index for index in self.columns_out if index is not None)])
+                max(
+                    [
+                        *self.needed_columns,
+                        *(index for index in self.columns_out if index is not None),
+                    ]
+                )
                 + 1
             )
             hint = (
@@ -84,6 +96,7 @@ class RowReader:
         return Record(
             [self._text(cells[index]) for index in self.columns_in],
             lambda found: self._written(cells, found),
+            "" if self.document_column is None else self._text(cells[self.document_column]),
         )
 
     def _written(self, cells: list[str], found: Sequence[Translation]) -> str:
@@ -134,7 +147,7 @@ class RowReader:
         if field not in self.names:
             raise MtkitError(
                 f"{where} has no field {field}; it has {', '.join(self.names)}",
-                "--field takes one of these, or a number",
+                "--field and --document-column take one of these, or a number",
             )
         return self.names.index(field)
 
