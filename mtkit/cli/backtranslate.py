@@ -82,11 +82,14 @@ def backtranslate(
     if mixing.keep is not None and not forward_dirs:
         raise typer.BadParameter("--keep needs the scores of --forward-model")
     keep = parse_keep(mixing.keep or "0.9")
-    inputs = [*text.texts, *(text.held_out or []), *text.model_dirs, *forward_dirs]
-    refuse_overwriting([output.out_dir], [*inputs, text.recipe_path])
+    inputs = [*text.texts, *(text.held_out or []), text.recipe_path]
+    refuse_overwriting([output.out_dir], inputs)
     recipe = Recipe.load(text.recipe_path)
     data = recipe.data
     refuse_overwriting([output.out_dir], corpus_paths(data))
+    # The model of an earlier round may be in the directory of the corpus it was trained on.
+    model_dirs = [*text.model_dirs, *forward_dirs]
+    refuse_overwriting(output.written_paths(), model_dirs, own=output.out_dir)
     check_models(text.model_dirs, data.tgt_lang, data.src_lang)
     check_models(forward_dirs, data.src_lang, data.tgt_lang)
     from mtkit.synthesis.agreement_filter import AgreementFilter, ScoringModel

@@ -1,6 +1,7 @@
 """`mtkit backtranslate`: a small run with models, and a user's mistakes."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -49,8 +50,14 @@ def test_corpus_recipe_and_report(mtkit, folder, models):
     assert outcome.status == 0
     assert "10 lines read, 8 to translate, duplicates included" in outcome.out
     assert not (folder / "bt").exists()
-    outcome = mtkit(*common, "--forward-model", models / "ko-en", "--keep", "0.5", "--json")
+    # As in a second round, with the model that was trained on the corpus of the first one.
+    forward_dir = folder / "bt/work/run/model"
+    outcome = mtkit(*common, "--forward-model", models / "ko-en", "--keep", "0.5")
     assert outcome.status == 0, outcome.err
+    shutil.copytree(models / "ko-en", forward_dir)
+    outcome = mtkit(*common, "--forward-model", forward_dir, "--keep", "0.5", "--json")
+    assert outcome.status == 0, outcome.err
+    assert (forward_dir / "config.json").exists()
     report = json.loads(outcome.out)
     assert json.loads((folder / "bt/report.json").read_text()) == {
         "command": "backtranslate",

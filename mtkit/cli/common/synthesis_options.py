@@ -42,6 +42,10 @@ class CorpusOutputOptions:
     as_json: Annotated[bool, typer.Option("--json")] = False
     """Print the report as JSON."""
 
+    def written_paths(self) -> list[Path]:
+        """Return the directory's own files and directories, except those of the corpora."""
+        return [self.out_dir / name for name in ("recipe.yaml", "report.json", "lock", "steps")]
+
     def show(self, report: Report) -> None:
         """Print a report."""
         if self.as_json:
