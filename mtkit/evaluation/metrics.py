@@ -7,6 +7,7 @@ from mtkit.errors import MtkitError
 from mtkit.evaluation.bleu_tokenizers import load_bleu
 from mtkit.evaluation.plausibility import warn_of_implausible_text
 from mtkit.evaluation.score import Scores
+from mtkit.io.logs import counted
 
 if TYPE_CHECKING:
     from mtkit.evaluation.comparison import Comparison
@@ -145,18 +146,12 @@ def check_counts(
         if len(stream) != n_segments:
             which = "references" if len(references) == 1 else f"lines in references {i}"
             raise MtkitError(
-                f"{_count(n_segments, what)}, but {_count(len(stream), which)}",
+                f"{counted(n_segments, what)}, but {counted(len(stream), which)}",
                 "line N of each file must translate the same source line; "
                 "check for lost or split lines"
                 if n_segments and stream
                 else "one of them is empty; check that it is the right file",
             )
-
-
-def _count(n: int, what: str) -> str:
-    """Return a number with the name of what is counted, such as `2 lines in x` or `1 line in x`."""
-    name, *rest = what.split(" ", 1)
-    return " ".join([str(n), name.removesuffix("s") if n == 1 else name, *rest])
 
 
 def _as_list(texts: Any) -> Any:

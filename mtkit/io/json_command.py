@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
 from mtkit.errors import MtkitError
+from mtkit.io.logs import counted
 
 
 class Answer(NamedTuple):
@@ -55,7 +56,7 @@ def run_json_command(
     lines = output.decode(errors="replace").removesuffix("\n").split("\n")
     if len(lines) != len(objects):
         raise MtkitError(
-            f"{name}: {len(objects)} lines in, but {len(lines)} lines out",
+            f"{name}: {counted(len(objects), 'lines in')}, but {counted(len(lines), 'lines out')}",
             "it must write one JSON object per line, and everything else to stderr",
         )
     return [

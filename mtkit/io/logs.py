@@ -1,4 +1,4 @@
-"""Log lines on stderr, in one format."""
+"""Log lines on stderr, in one format; numbers in messages."""
 
 import logging
 import sys
@@ -62,3 +62,14 @@ def get_logger(name: str) -> logging.Logger:
 def log_once(logger: logging.Logger, text: str, level: int = logging.INFO) -> None:
     """Log a text, unless this process has logged it before: a corpus is read several times."""
     logger.log(level, "%s", text)
+
+
+def counted(n: int, what: str) -> str:
+    """Return a number with the name of what is counted, as in `2 lines of x` or `1 line of x`.
+
+    Args:
+        n: The number.
+        what: The name, whose first word is a plural with an s.
+    """
+    name, *rest = what.split(" ", 1)
+    return " ".join([f"{n:,}", name.removesuffix("s") if n == 1 else name, *rest])

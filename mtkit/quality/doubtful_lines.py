@@ -10,7 +10,7 @@ from typing import Literal
 from mtkit.errors import MtkitError
 from mtkit.evaluation.faults import Language, Segment, find_faults, usual_scripts
 from mtkit.evaluation.words import count_scripts, has_spaces
-from mtkit.io.logs import get_logger
+from mtkit.io.logs import counted, get_logger
 
 logger = get_logger(__name__)
 
@@ -42,7 +42,7 @@ def find_doubts(
     """
     if len(sources) != len(translations):
         raise MtkitError(
-            f"{len(sources):,} sources, but {len(translations):,} translations",
+            f"{counted(len(sources), 'sources')}, but {counted(len(translations), 'translations')}",
             "line N of one must translate line N of the other",
         )
     src_scripts = usual_scripts(sources, langs[0])
@@ -117,6 +117,6 @@ def summary(flags: Sequence[Sequence[str]]) -> str:
     """Return for example `3 of 100 lines flagged: 2 looping, 1 number lost`."""
     counts = Counter(name for names in flags for name in names)
     by_name = ", ".join(f"{n:,} {name}" for name, n in counts.most_common())
-    n_lines = len(flags)
     n_flagged = sum(map(bool, flags))
-    return f"{n_flagged:,} of {n_lines:,} lines flagged" + (f": {by_name}" if by_name else "")
+    lines = counted(len(flags), "lines")
+    return f"{n_flagged:,} of {lines} flagged" + (f": {by_name}" if by_name else "")

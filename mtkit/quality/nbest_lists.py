@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mtkit.errors import MtkitError
 from mtkit.io.json_lines import broken_json
+from mtkit.io.logs import counted
 from mtkit.io.text import read_lines
 
 _HINT = "write it with `mtkit translate --n-best N`, as text or with --format jsonl"
@@ -51,8 +52,8 @@ def read_nbest_lists(path: Path, sources: Sequence[str]) -> list[NbestList]:
         lists[-1].append(candidate)
     if len(lists) != len(sources):
         raise MtkitError(
-            f"`{path}`: has translations of {len(lists):,} lines, but the source text has "
-            f"{len(sources):,}",
+            f"`{path}`: has translations of {counted(len(lists), 'lines')}, but the source text "
+            f"has {len(sources):,}",
             "give the source text that was translated, and the complete list",
         )
     return [NbestList(*pair) for pair in zip(sources, lists, strict=True)]

@@ -13,6 +13,7 @@ from mtkit.corpus.clean.clean_corpus import CleanReport
 from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
 from mtkit.corpus.write_pairs import open_output, open_pair_writer
 from mtkit.errors import MtkitError
+from mtkit.io.logs import counted
 from mtkit.io.text import read_lines
 from mtkit.synthesis.agreement import Keep, parse_scores, threshold_of
 from mtkit.synthesis.corpus_dir import CorpusSteps, is_finished
@@ -189,6 +190,6 @@ def format_counts(report: CleanReport, read: str, kept: str) -> Iterator[str]:
         kept: Name of what was kept.
     """
     share = f" ({report.n_kept / report.n_read:.2%})" if report.n_read else ""
-    yield f"{report.n_read:,} {read}, {report.n_kept:,} {kept}{share}"
+    yield f"{counted(report.n_read, read)}, {counted(report.n_kept, kept)}{share}"
     reasons = PAIR_REASONS | {"duplicate": "occurs earlier in the text (clean.duplicates)"}
     yield from dropped_lines(report.dropped, 0, report.n_read, reasons)

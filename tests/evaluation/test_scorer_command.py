@@ -73,8 +73,8 @@ for line in lines:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ('{"id": "1", "prediction": 1}\n', "2 lines in, but 1 lines out"),
-        ("", "2 lines in, but 1 lines out"),
+        ('{"id": "1", "prediction": 1}\n', "2 lines in, but 1 line out"),
+        ("", "2 lines in, but 1 line out"),
         ('{"id": "2", "prediction": 1}\n{"id": "1", "prediction": 1}\n', "line 1 .*'2', but '1'"),
         ('{"id": "1", "prediction": 1}\nloading\n', "line 2 of its output: not a JSON object"),
         ('{"id": "1", "prediction": 1}\n[2]\n', "line 2 of its output: not a JSON object"),

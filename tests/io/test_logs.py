@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from mtkit.io.logs import get_logger, setup_logs
+from mtkit.io.logs import counted, get_logger, setup_logs
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +40,17 @@ def test_other_ranks_log_errors_only(capsys):
     get_logger("mtkit").warning("from rank 1")
     get_logger("mtkit").error("broken")
     assert logged(capsys) == ["error: broken"]
+
+
+@pytest.mark.parametrize(
+    ("n", "what", "expected"),
+    [
+        (0, "lines", "0 lines"),
+        (1, "pairs kept", "1 pair kept"),
+        (2000, "references in a.en", "2,000 references in a.en"),
+        (1, "references in a.en", "1 reference in a.en"),
+        (1, "to translate", "1 to translate"),
+    ],
+)
+def test_the_first_word_agrees_with_the_number(n, what, expected):
+    assert counted(n, what) == expected

@@ -69,7 +69,7 @@ def test_the_lowest_scores_are_flagged(share, n_low):
 
 
 def test_lines_of_different_number_are_refused():
-    with pytest.raises(MtkitError, match="2 sources, but 1 translations"):
+    with pytest.raises(MtkitError, match="2 sources, but 1 translation"):
         find_doubts(["a", "b"], ["c"])
 
 

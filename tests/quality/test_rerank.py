@@ -51,7 +51,7 @@ def test_both_formats_are_read(tmp_path, content):
         ("1\t-0.5\tone\n3\t-0.5\tthree\n", "line 2: is for line 3 of the source text, but line 1"),
         ("2\t-0.5\ttwo\n", "line 1: is for line 2 of the source text, but line 1 is next"),
         ("1\t0\ta\n2\t0\tb\n1\t0\ta\n", "line 3: is for line 1"),
-        ("1\t0\ta\n", "has translations of 1 lines, but the source text has 2"),
+        ("1\t0\ta\n", "has translations of 1 line, but the source text has 2"),
         ("", "has translations of 0 lines"),
         ("a man\n", "line 1: not of the form number TAB score TAB text"),
         ("1\tnan\ta\n", "line 1: not of the form"),

@@ -8,6 +8,7 @@ from mtkit.cli.common.command_line import shell_command
 from mtkit.cli.common.init_options import InitOptions
 from mtkit.cli.common.new_recipe import FilePair, NewRecipe, refuse_existing
 from mtkit.errors import MtkitError
+from mtkit.io.logs import counted
 
 if TYPE_CHECKING:
     from mtkit.config.auto.recommend import RecipeProposal
@@ -120,7 +121,7 @@ def _print_validation(validation: FilePair | None, n_drawn: int) -> None:
         )
         print("    name one with --validation-src and --validation-tgt")
     elif n_drawn:
-        pairs = "1 pair" if n_drawn == 1 else f"{n_drawn:,} pairs"
+        pairs = counted(n_drawn, "pairs")
         print(
             f"wrote {validation[0]}, {validation[1]}: {pairs} drawn from the corpus, which training"
             " leaves out"

@@ -21,6 +21,7 @@ from mtkit.corpus.read.pairs import read_pair_chunks
 from mtkit.corpus.sentence_pair import PairChunk
 from mtkit.corpus.write_pairs import PairsPath, open_output, open_pair_writer
 from mtkit.io.arguments import require_workers
+from mtkit.io.logs import counted
 from mtkit.io.progress import progress
 from mtkit.workers.process_pool import choose_n_workers, ordered_map
 
@@ -48,7 +49,8 @@ class CleanReport:
         """
         share = f" ({self.n_kept / self.n_read:.2%})" if self.n_read else ""
         n_dropped = self.n_read - self.n_kept
-        yield f"{self.n_read:,} pairs read, {self.n_kept:,} kept{share}, {n_dropped:,} dropped"
+        read = counted(self.n_read, "pairs read")
+        yield f"{read}, {self.n_kept:,} kept{share}, {n_dropped:,} dropped"
         yield from dropped_lines(self.dropped, n_samples, self.n_read)
 
     def __str__(self) -> str:

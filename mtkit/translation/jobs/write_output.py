@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mtkit.io.atomic import atomic_write
 from mtkit.io.compression import compressed
-from mtkit.io.logs import get_logger
+from mtkit.io.logs import counted, get_logger
 from mtkit.io.progress import format_duration
 from mtkit.io.text import write_lines
 from mtkit.translation.jobs.translation_spec import TranslationFiles
@@ -69,7 +69,7 @@ def report_written(
     is_stdout = path is None or str(path) == "-"
     if is_stdout and not flags:
         return
-    lines = "1 line" if n_lines == 1 else f"{n_lines:,} lines"
+    lines = counted(n_lines, "lines")
     before = f" ({n_before:,} of them by an earlier run)" if n_before else ""
     target = f"wrote {path}:" if not is_stdout else "translated"
     flagged = f", {flags}" if flags else ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from mtkit.errors import MtkitError
+from mtkit.io.logs import counted
 from mtkit.io.text import read_lines
 from mtkit.translation.result import PairScore, TokenScore
 
@@ -87,9 +88,9 @@ class ScoreTotals:
         """Return the totals on one line."""
         blank = f" ({self.n_blank:,} blank)" if self.n_blank else ""
         return (
-            f"{self.n_lines:,} lines{blank}, {self.n_tokens:,} tokens, {self.n_words:,} words:"
-            f" log-probability {self.log_prob:.4f}, perplexity {self.perplexity:.4f}, per word"
-            f" {self.perplexity_per_word:.4f}"
+            f"{counted(self.n_lines, 'lines')}{blank}, {counted(self.n_tokens, 'tokens')},"
+            f" {counted(self.n_words, 'words')}: log-probability {self.log_prob:.4f}, perplexity"
+            f" {self.perplexity:.4f}, per word {self.perplexity_per_word:.4f}"
         )
 
 
