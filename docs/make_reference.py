@@ -32,6 +32,7 @@ COMMANDS = (
     "shortlist",
     "backtranslate",
     "distill",
+    "adapt",
     "vocab prune",
     "vocab extend",
     "import huggingface",

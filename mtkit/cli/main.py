@@ -35,6 +35,7 @@ SUMMARIES = {
     "shortlist": "Build a lexical shortlist, which makes translation faster.",
     "backtranslate": "Make training pairs of monolingual text by back-translation.",
     "distill": "Translate a training corpus by a teacher, for a smaller student.",
+    "adapt": "Adapt a model to a translation memory.",
     "vocab": "Change the vocabulary of a model: prune it to a corpus, or extend it.",
     "import": "Import models of other programs.",
     "export": "Export models for other programs.",

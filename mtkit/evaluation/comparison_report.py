@@ -15,7 +15,7 @@ from mtkit.io.columns import align
 
 _MIN_P = 0.0001 - 1e-7
 """Smallest p-value that is shown; that of 10,000 trials without a larger difference is shown."""
-_FEW_DIFFERENT = 10
+FEW_DIFFERENT = 10
 """With fewer different segments, their outputs can be exchanged in too few ways for a test."""
 
 
@@ -61,7 +61,7 @@ def to_json(report: Report) -> str:
         "n_segments": len(report.references[0]),
         "baseline": names[0],
         "systems": systems,
-        "differences": [_difference_to_dict(pair, comparison) for pair in comparison.differences],
+        "differences": [difference_to_dict(pair, comparison) for pair in comparison.differences],
         "buckets": {
             title: [
                 {
@@ -96,7 +96,8 @@ def _runs_to_dict(runs: RunScores) -> dict[str, Any]:
     }
 
 
-def _difference_to_dict(pair: Difference, comparison: Comparison) -> dict[str, Any]:
+def difference_to_dict(pair: Difference, comparison: Comparison) -> dict[str, Any]:
+    """Return a difference and the settings of its test as a JSON object."""
     resampling = comparison.resampling
     return {
         **vars(pair),
@@ -148,7 +149,7 @@ def _score_cell(score: Score) -> str:
     value = f"{score.value:.{score.n_digits}f}"
     if score.interval is None:
         return value
-    return f"{value} {_interval(score.interval.low, score.interval.high, score.n_digits)}"
+    return f"{value} {format_interval(score.interval.low, score.interval.high, score.n_digits)}"
 
 
 def _run_table(comparison: Comparison) -> Table:
@@ -174,11 +175,11 @@ def _difference_table(comparison: Comparison) -> Table:
             metric.name,
             f"{pair.second} - {pair.first}",
             f"{pair.value:+.{metric.n_digits}f}",
-            _interval(pair.low, pair.high, metric.n_digits, "+"),
+            format_interval(pair.low, pair.high, metric.n_digits, "+"),
             better,
-            _p_value(pair.p),
+            format_p_value(pair.p),
         ]
-        rows.append([*cells, _p_value(pair.p_holm)] if has_several else cells)
+        rows.append([*cells, format_p_value(pair.p_holm)] if has_several else cells)
         notes.append(_note(pair, comparison))
     if has_several:
         header.append("p (Holm)")
@@ -194,7 +195,7 @@ def _note(pair: Difference, comparison: Comparison) -> str:
         outputs = {result.system.name: result.system.runs for result in comparison.systems}
         is_same_text = outputs[pair.first] == outputs[pair.second]
         return "the outputs are equal" + ("" if is_same_text else " to this metric")
-    if pair.n_different < _FEW_DIFFERENT:
+    if pair.n_different < FEW_DIFFERENT:
         return f"only {pair.n_different} segments differ"
     return "below the deviation of the runs" if pair.is_below_deviation else ""
 
@@ -205,7 +206,7 @@ def _fault_table(report: Report) -> Table:
         [
             fault,
             *(str(count.n) for count in counts),
-            *(_p_value(count.p) for count in counts[1:]),
+            *(format_p_value(count.p) for count in counts[1:]),
             ", ".join(map(str, counts[-1].lines)),
         ]
         for fault, counts in report.faults.items()
@@ -248,11 +249,13 @@ def _segments_to_text(report: Report, first: str, second: str) -> str:
     return "\n".join([title, *align(rows)])
 
 
-def _p_value(p: float | None) -> str:
+def format_p_value(p: float | None) -> str:
+    """Format a p-value; that of equal outputs is None."""
     if p is None:
         return "-"
     return f"{p:.4f}" if p >= _MIN_P else f"<{_MIN_P:.4f}"
 
 
-def _interval(low: float, high: float, n_digits: int, sign: str = "-") -> str:
+def format_interval(low: float, high: float, n_digits: int, sign: str = "-") -> str:
+    """Format an interval, with plus signs if `sign` is `+`."""
     return f"[{low:{sign}.{n_digits}f}, {high:{sign}.{n_digits}f}]"

@@ -28,6 +28,7 @@ COMMANDS = [
     "shortlist",
     "backtranslate",
     "distill",
+    "adapt",
     "vocab",
     "vocab prune",
     "vocab extend",

@@ -66,6 +66,11 @@ COMMANDS = {
         ("out_dir",),
     ),
     "distill": Command("distill {recipe_path} -m {model_dirs} -o {out_dir}", ("out_dir",)),
+    "adapt": Command(
+        "adapt {model_dir} {memory} --general {general} {general} --general-test {test} {test} "
+        "-o {out_dir}",
+        ("out_dir",),
+    ),
     "shortlist": Command(
         "shortlist {paths} {paths} -m {model_dir} -o {output_path}", ("output_path",)
     ),

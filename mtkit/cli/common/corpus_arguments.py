@@ -1,6 +1,7 @@
 """Corpora on the command line: two files, one file or a recipe, with validation and test sets."""
 
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -158,10 +159,14 @@ class HeldOutOptionsCommand(Command):
             if arg in self.pair_options and rest:
                 first = rest.popleft()
                 expanded.append(first)
-                is_pair = arg not in _OUTPUTS or not is_one_file(Path(first))
+                is_pair = not self.takes_one(arg, Path(first))
                 if is_pair and rest and (rest[0] == "-" or not rest[0].startswith("-")):
                     expanded += [arg, rest.popleft()]
         return super().parse_args(ctx, [*expanded, *rest])
+
+    def takes_one(self, option: str, first: Path) -> bool:
+        """Return whether an option takes no second value after its first."""
+        return option in _OUTPUTS and is_one_file(first)
 
 
 class PairOptionsCommand(HeldOutOptionsCommand):
@@ -181,6 +186,44 @@ def is_one_file(path: Path) -> bool:
         str(path) == "-"
         or (path.with_suffix("") if path.suffix in SUFFIXES else path).suffix in _ONE_FILE_SUFFIXES
     )
+
+
+def has_both_sides(path: Path) -> bool:
+    """Whether an input is a file or a dataset with both sides, or a recipe, judged by its name."""
+    from mtkit.config.data import CorpusSource
+    from mtkit.corpus.read.pairs import file_format
+    from mtkit.errors import MtkitError
+
+    if is_recipe_name(path) or path.is_dir():
+        return True
+    try:
+        file_format(CorpusSource(file=path))
+    except MtkitError:
+        return False
+    return True
+
+
+def make_sources(paths: Sequence[Path]) -> "tuple[CorpusSource, ...]":
+    """Make corpora of files with both sides, and of pairs of aligned text files.
+
+    Raises:
+        typer.BadParameter: A text file has no second one.
+    """
+    sources, rest = [], deque(paths)
+    while rest:
+        first = rest.popleft()
+        if first.is_dir():
+            sources.append(make_source(dataset=str(first)))
+        elif has_both_sides(first):
+            sources.append(make_source(file=first))
+        elif rest:
+            sources.append(make_source(src=first, tgt=rest.popleft()))
+        else:
+            raise typer.BadParameter(
+                f"{first} is one text file; give two aligned ones, or a file with both sides whose "
+                "name ends in .tmx, .tsv, .csv, .xliff, .po, .xlsx, .jsonl or .parquet"
+            )
+    return tuple(sources)
 
 
 def make_source(**keys: Any) -> "CorpusSource":

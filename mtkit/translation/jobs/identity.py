@@ -17,6 +17,8 @@ _UNREADABLE = {
     "inputs": "the texts",
     "corpora": "the training corpora",
     "held_out": "the held-out texts",
+    "memory": "the translation memory",
+    "general": "the general text",
     "settings.unk_dictionary": "the content of --unk-dictionary",
     "settings.terms": "the content of --terms",
 }

@@ -40,7 +40,7 @@ class StepsDir(ABC):
     what: ClassVar[str]
     """Name of its content, for messages."""
     hint_of_ranks: ClassVar[str]
-    """What to do instead of filling it from several ranks."""
+    """Hint at how to do without several ranks, which cannot fill it together."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

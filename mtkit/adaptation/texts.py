@@ -1,0 +1,286 @@
+"""The texts of an adaptation: parts of the memory, and of general text if there is any."""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mtkit.adaptation.base_model import BaseModel
+from mtkit.adaptation.memory_split import (
+    MAX_TEST,
+    Part,
+    sample_pairs,
+    split_memory,
+)
+from mtkit.config.clean import CleanConfig
+from mtkit.config.data import CorpusSource, DataConfig
+from mtkit.config.recipe import Recipe
+from mtkit.corpus.clean.clean_corpus import CleanPairs, CleanReport, cleaned_chunks
+from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
+from mtkit.corpus.clean.text_fixes import TextFixer
+from mtkit.corpus.read.pairs import describe_source, read_pairs, source_fingerprint
+from mtkit.corpus.sentence_pair import SentencePair
+from mtkit.corpus.write_pairs import open_pair_writer
+from mtkit.errors import MtkitError
+from mtkit.io.atomic import atomic_write
+from mtkit.io.logs import get_logger
+from mtkit.io.progress import progress
+from mtkit.io.spool import is_stream
+
+logger = get_logger(__name__)
+
+Domain = str
+"""`memory` or `general`."""
+Texts = dict[tuple[Domain, Part], list[SentencePair]]
+_MAX_GENERAL = 500_000
+"""Maximum number of general training pairs."""
+_BATCH_SIZE = 5000
+
+
+class GeneralText(NamedTuple):
+    """Text of the kind that the model was trained on."""
+
+    data: DataConfig | None = None
+    """Its training, validation and test corpora; None if there are none."""
+    ratio: float = 1.0
+    """General pairs in an epoch for each pair of the memory; 0 trains on the memory alone."""
+
+    def sources(self) -> tuple[CorpusSource, ...]:
+        """Return all corpora that are read."""
+        if self.data is None:
+            return ()
+        return tuple(
+            source
+            for source in (*self.data.train, *self.data.validation, *self.data.test)
+            if self._is_genuine(source)
+        )
+
+    def pairs(self, part: Part) -> Iterator[SentencePair]:
+        """Read the pairs of a part, without tagged ones and those of other languages."""
+        for source in getattr(self.data, part, ()):
+            if self.data is not None and self._is_genuine(source):
+                yield from read_pairs(source, self.data)
+
+    def _is_genuine(self, source: CorpusSource) -> bool:
+        data = self.data
+        assert data is not None
+        has_own_langs = data.languages_of(source) != (data.src_lang, data.tgt_lang)
+        return not (source.tags or source.tgt_tags or has_own_langs)
+
+
+class TextCounts(NamedTuple):
+    """Numbers of pairs and tokens, by which the settings of training are chosen."""
+
+    memory: CleanReport
+    """Pairs that were read, and those kept by cleaning."""
+    n_pairs: dict[str, int]
+    """Pairs of each part, by names such as `memory.train`; a missing part is empty."""
+    n_tokens: dict[str, int]
+    """Tokens of the training parts, on the longer side."""
+    tests_general_training: bool = False
+    """Whether the general test is held out from text that the model may have been trained on."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as a JSON object."""
+        return {
+            "n_read": self.memory.n_read,
+            "n_kept": self.memory.n_kept,
+            "dropped": dict(self.memory.dropped.counts),
+            "n_pairs": self.n_pairs,
+            "n_tokens": self.n_tokens,
+            "tests_general_training": self.tests_general_training,
+        }
+
+    @classmethod
+    def from_json(cls, tree: dict[str, Any]) -> "TextCounts":
+        """Return the counts of `to_json`."""
+        dropped = DropCounts()
+        dropped.counts.update(tree["dropped"])
+        report = CleanReport(tree["n_read"], tree["n_kept"], dropped)
+        return cls(report, tree["n_pairs"], tree["n_tokens"], tree["tests_general_training"])
+
+    def text_lines(self) -> Iterator[str]:
+        """Format the counts line by line."""
+        yield f"memory: {self.memory.n_read:,} segments read, {self.memory.n_kept:,} kept"
+        yield from dropped_lines(self.memory.dropped, 0, self.memory.n_read)
+        for domain in ("memory", "general"):
+            counts = [self.n_pairs.get(f"{domain}.{part}", 0) for part in _PARTS]
+            if any(counts):
+                train, validation, test = counts
+                yield (
+                    f"{domain}: {train:,} pairs for training, {validation:,} for validation,"
+                    f" {test:,} for the test"
+                )
+
+
+_PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+
+class TextFiles(NamedTuple):
+    """Files of the texts."""
+
+    directory: Path
+    langs: tuple[str, str]
+
+    def paths(self, domain: Domain, part: Part) -> tuple[Path, Path]:
+        """Return the files of the two sides of a part."""
+        src, tgt = self.langs if self.langs[0] != self.langs[1] else ("src", "tgt")
+        name = f"{domain}.{part}"
+        return self.directory / f"{name}.{src}", self.directory / f"{name}.{tgt}"
+
+    def write(self, texts: Texts) -> None:
+        """Write all texts."""
+        for (domain, part), pairs in texts.items():
+            with open_pair_writer(self.paths(domain, part), ("src", "tgt")) as write:
+                for start in range(0, len(pairs), _BATCH_SIZE):
+                    write(pairs[start : start + _BATCH_SIZE])
+
+
+def made_from(
+    memory: Sequence[CorpusSource], general: GeneralText, base: BaseModel
+) -> dict[str, Any]:
+    """Return everything that determines the texts, as plain values.
+
+    Raises:
+        MtkitError: A file is missing, or can be read only once.
+    """
+    data = _data_of(memory, base)
+    others = general.sources()
+    for source in (*memory, *others):
+        for path in (source.src, source.tgt, source.file):
+            if path is not None and is_stream(path):
+                raise MtkitError(
+                    f"`{path}`: can be read only once, so that an interrupted run could not resume",
+                    "save it to a file first",
+                )
+    return {
+        "memory": [source_fingerprint(source, data) for source in memory],
+        "general": [source_fingerprint(source, general.data or data) for source in others],
+        "clean": _clean_config(base).model_dump(mode="json"),
+    }
+
+
+def read_texts(
+    memory: Sequence[CorpusSource], general: GeneralText, base: BaseModel, max_epochs: int
+) -> tuple[Texts, TextCounts]:
+    """Read and split memory and general text.
+
+    Args:
+        memory: The translation memory.
+        general: The general text.
+        base: Gives languages, rules of cleaning, and the tokenizer.
+        max_epochs: Number of epochs that the general training pairs should last for.
+    Raises:
+        MtkitError: A file cannot be read, no segment of these languages is left, or the memory is
+            too small.
+    """
+    report, kept = _read_memory(memory, base)
+    texts: Texts = {("memory", part): pairs for part, pairs in split_memory(kept).items()}
+    tests_training = False
+    if general.data is not None:
+        n_wanted = math.ceil(general.ratio * len(texts["memory", "train"]) * max_epochs)
+        n_validation = len(texts["memory", "validation"])
+        parts, tests_training = _read_general(
+            general, TextFixer(_clean_config(base)), min(n_wanted, _MAX_GENERAL), n_validation
+        )
+        texts |= {("general", part): pairs for part, pairs in parts.items() if pairs}
+    n_pairs = {f"{domain}.{part}": len(pairs) for (domain, part), pairs in texts.items()}
+    n_tokens = {
+        f"{domain}.{part}": _count_tokens(pairs, base)
+        for (domain, part), pairs in texts.items()
+        if part == "train"
+    }
+    return texts, TextCounts(report, n_pairs, n_tokens, tests_training)
+
+
+def save_counts(counts: TextCounts, path: Path) -> None:
+    """Write the counts, which mark the texts as complete."""
+    with atomic_write(path) as stream:
+        stream.write(json.dumps(counts.to_json(), ensure_ascii=False).encode())
+
+
+def load_counts(path: Path) -> TextCounts | None:
+    """Read the counts of `save_counts`; None if there are none."""
+    return TextCounts.from_json(json.loads(path.read_bytes())) if path.exists() else None
+
+
+def _data_of(memory: Sequence[CorpusSource], base: BaseModel) -> DataConfig:
+    src_lang, tgt_lang = base.langs
+    return DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=tuple(memory))
+
+
+def _clean_config(base: BaseModel) -> CleanConfig:
+    return base.recipe.clean if base.recipe is not None else CleanConfig()
+
+
+def _read_memory(
+    memory: Sequence[CorpusSource], base: BaseModel
+) -> tuple[CleanReport, list[SentencePair]]:
+    """Clean the memory, without duplicates."""
+    recipe = Recipe(data=_data_of(memory, base), clean=_clean_config(base))
+    duplicates = recipe.clean.duplicates if recipe.clean.duplicates != "keep" else "exact"
+    pairs = CleanPairs(cleaned_chunks(recipe, None), duplicates)
+    kept = [SentencePair(*pair) for batch, _ in pairs for pair in batch]
+    report = pairs.report()
+    if not kept:
+        lines = "; ".join(line.strip() for line in islice(report.lines(), 3))
+        src_lang, tgt_lang = base.langs
+        raise MtkitError(
+            f"`{', '.join(map(describe_source, memory))}`: no segment is left to train on: {lines}",
+            f"the model translates from {src_lang} to {tgt_lang}: check the languages and the"
+            " direction of the memory",
+        )
+    return report, kept
+
+
+def _read_general(
+    general: GeneralText, fixer: TextFixer, n_train: int, n_validation: int
+) -> tuple[dict[Part, list[SentencePair]], bool]:
+    """Sample the parts of general text.
+
+    Validation and test come from sets of that name, the test from a part of the validation set if
+    need be; without either, both are held out from the training text.
+
+    Returns:
+        The parts, and whether the test is held out from the training text.
+    """
+
+    def fixed(part: Part) -> Iterator[SentencePair]:
+        with progress(f"Sampling general text ({part})", unit="pairs") as bar:
+            for src, tgt in general.pairs(part):
+                bar.advance()
+                yield SentencePair(fixer.fix(src)[0], fixer.fix(tgt)[0])
+
+    test = sample_pairs(fixed("test"), MAX_TEST)
+    # Twice as many for the test as for validation if one set has to serve both.
+    validation = sample_pairs(fixed("validation"), n_validation if test else 3 * n_validation)
+    if not test and len(validation) > 1:
+        n_test = 2 * len(validation) // 3
+        test, validation = validation[:n_test], validation[n_test:]
+    tests_training = not test
+    # Without general training text, validation without a set of its own is on the memory alone.
+    n_missing = 0 if validation or not n_train else n_validation
+    n_held_out = n_missing + (0 if test else 2 * n_validation)
+    train = sample_pairs(fixed("train"), n_train + n_held_out) if n_train + n_held_out else []
+    if not test:
+        test, train = train[: 2 * n_validation], train[2 * n_validation :]
+    if n_missing:
+        validation, train = train[:n_missing], train[n_missing:]
+    parts: dict[Part, list[SentencePair]] = {
+        "train": train[:n_train],
+        "validation": validation,
+        "test": test,
+    }
+    return parts, tests_training
+
+
+def _count_tokens(pairs: Sequence[SentencePair], base: BaseModel) -> int:
+    sides = (
+        map(len, vocab.encode(list(texts)))
+        for vocab, texts in zip(
+            (base.tokenizer.src, base.tokenizer.tgt), zip(*pairs, strict=True), strict=True
+        )
+    )
+    return sum(1 + max(lengths) for lengths in zip(*sides, strict=True))

@@ -1,0 +1,212 @@
+"""`mtkit adapt`."""
+
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import typer
+
+from mtkit.cli.common.corpus_arguments import HeldOutOptionsCommand, has_both_sides
+from mtkit.cli.common.option_groups import option_group, takes_option_groups
+from mtkit.cli.common.options import DEVICES, DeviceOption
+from mtkit.cli.common.synthesis_options import CorpusOutputOptions
+from mtkit.config.section import MAX_PROCESSES
+from mtkit.io.paths import is_recipe_name
+
+if TYPE_CHECKING:
+    from mtkit.config.data import DataConfig
+
+
+@option_group()
+class MemoryOptions:
+    """The model, and the memory."""
+
+    model_dir: Annotated[Path, typer.Argument(metavar="MODEL")]
+    """Model directory."""
+    memory: Annotated[list[Path], typer.Argument(metavar="MEMORY...")]
+    """Translation memory: files with both sides (TMX, XLIFF, PO, TSV, CSV, xlsx, JSON Lines,
+    Parquet), or two aligned text files."""
+
+
+@option_group()
+class AdaptationOutputOptions(CorpusOutputOptions):
+    """Directory of the adaptation, and options of the run and its report."""
+
+    out_dir: Annotated[Path, typer.Option("--output", "-o", metavar="DIR")]
+    """Directory for the adapted model, in DIR/model, recipe, texts and report."""
+    dry_run: Annotated[bool, typer.Option("--dry-run")] = False
+    """Read and split the memory, measure what training needs, and write nothing."""
+
+
+@option_group("General text")
+class GeneralOptions:
+    """Text of the kind that the model was trained on."""
+
+    general: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--general", metavar="SRC TGT|FILE|RECIPE", show_default="the recipe of the model"
+        ),
+    ] = None
+    """Text to mix in, so that the model does not forget: files like those of the memory, or a
+    recipe with all its corpora; repeatable."""
+    test: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--general-test", metavar="SRC TGT|FILE", show_default="of the recipe, or held out"
+        ),
+    ] = None
+    """Test set that shows what the model forgets."""
+    ratio: Annotated[float, typer.Option("--ratio", min=0, metavar="R")] = 1.0
+    """General pairs in an epoch for each pair of the memory; 0 trains on the memory alone."""
+
+
+@option_group("Training")
+class TuningOptions:
+    """Settings of training."""
+
+    max_epochs: Annotated[int, typer.Option("--max-epochs", min=1, metavar="N")] = 8
+    """Epochs of the memory, if validation does not stop training before."""
+    learning_rate: Annotated[
+        float | None,
+        typer.Option("--learning-rate", metavar="X", show_default="a quarter of the model's"),
+    ] = None
+    """Peak learning rate."""
+
+
+@option_group(DEVICES)
+class AdaptationDeviceOptions:
+    """Device and threads."""
+
+    device: DeviceOption = "auto"
+    n_threads: Annotated[
+        int | None, typer.Option("--threads", min=1, max=MAX_PROCESSES, show_default="one per core")
+    ] = None
+    """CPU threads."""
+
+
+class AdaptCommand(HeldOutOptionsCommand):
+    """A command whose options for general text take one file or two."""
+
+    pair_options: ClassVar[tuple[str, ...]] = ("--general", "--general-test")
+
+    def takes_one(self, option: str, first: Path) -> bool:
+        """See `HeldOutOptionsCommand`."""
+        return has_both_sides(first)
+
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command("adapt", cls=AdaptCommand)
+@takes_option_groups
+def adapt(
+    inputs: MemoryOptions,
+    output: AdaptationOutputOptions,
+    general: GeneralOptions,
+    tuning: TuningOptions,
+    devices: AdaptationDeviceOptions,
+) -> None:
+    """Adapt a model to a translation memory.
+
+    Holds out a part of the memory, fine-tunes the model on the rest, mixed with general text
+    against forgetting, and compares both models on the memory and on general text. The same command
+    resumes an interrupted run.
+
+    Examples:
+        mtkit adapt de-en/model memory.tmx -o adapted --dry-run
+        mtkit adapt de-en/model memory.tmx -o adapted --general news.de news.en
+        mtkit adapt de-en/model memory.de memory.en -o adapted --ratio 0.5
+    """
+    from mtkit.cli.common.corpus_arguments import make_sources
+    from mtkit.cli.common.output_guard import refuse_overwriting
+    from mtkit.cli.common.recipe_paths import corpus_paths
+    from mtkit.config.data import DataConfig
+    from mtkit.io.find_model import languages_of_model, refuse_no_model
+
+    if not general.ratio < float("inf"):
+        raise typer.BadParameter("--ratio must be a number")
+    if tuning.learning_rate is not None and not 0 < tuning.learning_rate < 1:
+        raise typer.BadParameter("--learning-rate must be between 0 and 1")
+    refuse_no_model(inputs.model_dir)
+    refuse_overwriting(
+        [output.out_dir],
+        [inputs.model_dir, *inputs.memory, *(general.general or []), *(general.test or [])],
+    )
+    langs = languages_of_model(inputs.model_dir)
+    memory = make_sources(inputs.memory)
+    _refuse_other_order(inputs.memory, langs)
+    data = _general_data(general, langs)
+    from mtkit.adaptation.adapt import Adaptation, adapt, estimate
+    from mtkit.adaptation.base_model import recorded_data
+    from mtkit.adaptation.settings import FineTuning
+    from mtkit.adaptation.texts import GeneralText
+
+    data, ratio = data or recorded_data(inputs.model_dir), general.ratio
+    if test := make_sources(general.test or []):
+        if data is None:
+            # Only measured.
+            data, ratio = DataConfig(src_lang=langs[0], tgt_lang=langs[1], train=test), 0.0
+        data = data.model_copy(update={"test": test})
+    if data is not None:
+        refuse_overwriting([output.out_dir], corpus_paths(data))
+    job = Adaptation(
+        inputs.model_dir,
+        memory,
+        output.out_dir,
+        GeneralText(data, ratio),
+        FineTuning(tuning.max_epochs, tuning.learning_rate),
+        devices.device,
+        devices.n_threads,
+    )
+    output.show(estimate(job) if output.dry_run else adapt(job, resume=output.resume))
+
+
+def _refuse_other_order(paths: list[Path], langs: tuple[str, str]) -> None:
+    """Check that two text files with languages in their names are in the order of the model.
+
+    Raises:
+        MtkitError: They are in the other order.
+    """
+    from mtkit.corpus.read.file_names import language_of_file
+    from mtkit.errors import MtkitError
+
+    for first, second in pairwise(path for path in paths if not has_both_sides(path)):
+        if langs[0] != langs[1] and (language_of_file(second), language_of_file(first)) == langs:
+            raise MtkitError(
+                f"`{first}`, `{second}`: the model translates from {langs[0]} to {langs[1]}, but "
+                "the names of the files say the opposite",
+                f"give the source first: {second} {first}",
+            )
+
+
+def _general_data(options: GeneralOptions, langs: tuple[str, str]) -> "DataConfig | None":
+    """Return the general text that was named on the command line.
+
+    Raises:
+        MtkitError: A recipe cannot be read, or is for other languages.
+        typer.BadParameter: The files are neither a recipe nor corpora.
+    """
+    from mtkit.cli.common.corpus_arguments import make_sources
+    from mtkit.config.data import DataConfig
+    from mtkit.config.recipe import Recipe
+    from mtkit.errors import MtkitError
+
+    paths = options.general or []
+    _refuse_other_order(paths, langs)
+    _refuse_other_order(options.test or [], langs)
+    if not paths:
+        return None
+    if not any(map(is_recipe_name, paths)):
+        src_lang, tgt_lang = langs
+        return DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=make_sources(paths))
+    if len(paths) > 1:
+        raise typer.BadParameter("--general: give one recipe, or corpora, but not both")
+    data = Recipe.load(paths[0]).data
+    if (data.src_lang, data.tgt_lang) != langs:
+        raise MtkitError(
+            f"`{paths[0]}`: is for {data.src_lang} to {data.tgt_lang}, but the model translates"
+            f" from {langs[0]} to {langs[1]}",
+            "give a recipe of the same languages",
+        )
+    return data
