@@ -106,7 +106,8 @@ def make_trained(tiny_tokenizer):
     """
     import torch
 
-    from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, make_model
+    from mtkit.checkpoint.model_config import ModelDirConfig
+    from mtkit.checkpoint.model_dir import TrainedModel, make_model
     from mtkit.config.model import ModelConfig
     from mtkit.config.search import SearchConfig
 

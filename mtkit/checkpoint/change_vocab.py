@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mtkit.checkpoint.model_config import VocabularyChange
 from mtkit.checkpoint.model_dir import (
     WEIGHTS_NAME,
     TrainedModel,
-    VocabularyChange,
     load_model_dir,
     refuse_foreign_dir,
     save_model_dir,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mtkit.checkpoint.model_dir import TrainingHistory
+    from mtkit.checkpoint.model_config import TrainingHistory
     from mtkit.checkpoint.run_dir import RunDir
 
 SCORE_NAMES = ("loss", "bleu", "chrf")
@@ -23,7 +23,7 @@ def read_history(run: "RunDir", steps: Sequence[int]) -> "TrainingHistory":
         steps: One step, or those that were averaged.
     """
     # torch takes a second to load, which the readers below do without.
-    from mtkit.checkpoint.model_dir import TrainingHistory
+    from mtkit.checkpoint.model_config import TrainingHistory
 
     identity = read_identity(run.identity_path)
     scores: dict[str, float] = {}

@@ -1,11 +1,14 @@
-"""Choice of the engine for a model directory."""
+"""Choice of the engine for a model directory, and of what it is made of."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from mtkit.engines.ctranslate2.exported_dir import is_exported_dir
+from mtkit.engines.devices import Devices
 from mtkit.errors import MtkitError
+from mtkit.io.find_model import is_exported_dir
+
+EngineName = Literal["torch", "ctranslate2"]
 
 
 def choose_engine(
@@ -13,7 +16,7 @@ def choose_engine(
     model_dirs: Sequence[Path],
     *,
     needs_attention: bool = False,
-) -> Literal["torch", "ctranslate2"]:
+) -> EngineName:
     """Choose the engine that runs some models.
 
     Args:
@@ -38,3 +41,18 @@ def choose_engine(
             "was exported",
         )
     return "ctranslate2"
+
+
+def devices_of(engine: EngineName) -> Devices:
+    """Return the devices of an engine; torch is loaded only for its own.
+
+    Raises:
+        MtkitError: CTranslate2 is chosen, and is not installed.
+    """
+    if engine == "torch":
+        from mtkit.engines.torch_devices import TorchDevices
+
+        return TorchDevices()
+    from mtkit.engines.ctranslate2.devices import CTranslate2Devices
+
+    return CTranslate2Devices()

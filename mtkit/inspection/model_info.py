@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, load_without_weights
+from mtkit.checkpoint.model_config import ModelDirConfig
+from mtkit.checkpoint.model_dir import load_without_weights
 from mtkit.config.search import SearchConfig
 from mtkit.engines.ctranslate2.exported_dir import ExportConfig, is_exported_dir, load_exported_dir
 from mtkit.engines.ctranslate2.obstacles import export_obstacles

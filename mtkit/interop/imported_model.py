@@ -4,7 +4,8 @@ from pathlib import Path
 
 from torch import nn
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel, save_model_dir
+from mtkit.checkpoint.model_config import ModelDirConfig
+from mtkit.checkpoint.model_dir import TrainedModel, save_model_dir
 from mtkit.checkpoint.untrusted import check_limits
 from mtkit.checkpoint.weights import make_empty_model
 from mtkit.errors import MtkitError

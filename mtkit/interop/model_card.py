@@ -7,7 +7,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel
+from mtkit.checkpoint.model_config import ModelDirConfig
+from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.model import ModelConfig
 
 CARD_NAME = "README.md"

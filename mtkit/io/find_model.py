@@ -48,6 +48,11 @@ def is_model_dir(path: Path) -> bool:
     )
 
 
+def is_exported_dir(path: Path) -> bool:
+    """Return whether a directory is a model exported to CTranslate2, by its file names."""
+    return (path / EXPORT_NAME).is_file()
+
+
 def weights_path(model_dir: Path) -> Path:
     """Return the weights file of a model directory, exported or not."""
     return next(path for name in _WEIGHTS_NAMES if (path := model_dir / name).is_file())

@@ -27,34 +27,6 @@ def choose_device(device: str) -> torch.device:
     return chosen
 
 
-def own_device(device: str, number: int, n_local: int) -> torch.device:
-    """Return the device of one of several processes on a machine; each uses a GPU of its own.
-
-    Args:
-        device: cpu, cuda or auto.
-        number: Index of the process on this machine, from 0.
-        n_local: Number of processes on this machine.
-    Raises:
-        MtkitError: The device is not available, it is one GPU, or there are fewer GPUs than
-            processes.
-    """
-    chosen = choose_device(device)
-    if chosen.type != "cuda" or (n_local < 2 and chosen.index is not None):
-        return chosen
-    if chosen.index is not None:
-        raise MtkitError(
-            f"{device} is one GPU, and several processes need one each",
-            "choose cuda, and name the GPUs with CUDA_VISIBLE_DEVICES",
-        )
-    n_gpus = torch.cuda.device_count()
-    if number >= n_gpus:
-        raise MtkitError(
-            f"{n_local} processes on this machine, and {n_gpus} GPUs",
-            f"start {n_gpus}, or choose --device cpu",
-        )
-    return torch.device("cuda", number)
-
-
 def describe_device(device: torch.device) -> str:
     """Return `the CPU`, or the name of a GPU."""
     return "the CPU" if device.type == "cpu" else torch.cuda.get_device_name(device)

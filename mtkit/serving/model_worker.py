@@ -10,7 +10,8 @@ from mtkit.errors import MtkitError
 from mtkit.tokenizer.tags import language_of_tag
 
 if TYPE_CHECKING:
-    from mtkit.checkpoint.model_dir import ModelDirConfig
+    from mtkit.checkpoint.model_config import ModelDirConfig
+    from mtkit.engines.choose import EngineName
     from mtkit.translation.result import Translation
     from mtkit.translation.translator import Translator
 
@@ -104,18 +105,17 @@ class ModelWorker:
     """
 
     def __init__(self, model_dirs: Sequence[Path], options: EngineOptions, index: int = 0) -> None:
-        import torch
-
+        from mtkit.engines.choose import devices_of
         from mtkit.translation.jobs.device_layout import choose_layout
 
         self.options = options
         n_processes = None if options.n_processes < 2 else options.n_processes
-        layout = choose_layout(options.device, n_processes or 1, options.n_workers, None)
+        engine = self._engine_of(model_dirs)
+        layout = choose_layout(
+            options.device, n_processes or 1, options.n_workers, None, engine=engine
+        )
         self.device, self.n_workers = layout.devices[index], layout.n_workers
-        if self.device.startswith("cuda:"):
-            torch.cuda.set_device(self.device)
-        elif layout.n_threads != torch.get_num_threads():
-            torch.set_num_threads(layout.n_threads)
+        devices_of(engine).use(self.device, layout.n_threads)
         self.translators = [self._load(path) for path in model_dirs]
         self.tagged: dict[tuple[int, Tags], Translator] = {}
 
@@ -125,10 +125,15 @@ class ModelWorker:
             return [self._describe(translator) for translator in self.translators]
         return self._translate(batch)
 
-    def _load(self, path: Path) -> "Translator":
+    def _engine_of(self, model_dirs: Sequence[Path]) -> "EngineName":
+        """Return the engine that determines devices and threads: torch if it runs any model."""
         from mtkit.engines.choose import choose_engine
 
-        if choose_engine(self.options.engine, [path]) == "torch":
+        engines = {choose_engine(self.options.engine, [path]) for path in model_dirs}
+        return "torch" if "torch" in engines else "ctranslate2"
+
+    def _load(self, path: Path) -> "Translator":
+        if self._engine_of([path]) == "torch":
             from mtkit.translation.translator import Translator
 
             load = Translator.load

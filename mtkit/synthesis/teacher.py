@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from mtkit.config.data import CorpusSource
+from mtkit.engines.choose import EngineName
 from mtkit.errors import MtkitError
 from mtkit.io.find_model import context_of_model, tags_of_model
 from mtkit.io.json_command import Answer, run_json_command
@@ -39,7 +40,7 @@ class ModelTeacher:
     load: dict[str, Any] = field(default_factory=dict)
     """See `TranslationSpec`."""
     run: RunOptions = field(default_factory=RunOptions)
-    engine: Literal["torch", "ctranslate2"] = "torch"
+    engine: EngineName = "torch"
     n_best: int | None = None
     """Number of translations of each line; None is the best one."""
     alignments: bool = False
@@ -89,7 +90,8 @@ class ModelTeacher:
         return replace(self, load=self.load | tags)
 
     def _layout(self) -> DeviceLayout:
-        return choose_layout(self.run.device, self.run.n_processes, self.run.n_workers, None)
+        run = self.run
+        return choose_layout(run.device, run.n_processes, run.n_workers, None, engine=self.engine)
 
     def _spec(self, lines_path: Path, out_path: Path | None = None) -> TranslationSpec:
         lines = LineOptions(

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainingLineStatistics
+from mtkit.checkpoint.model_config import ModelDirConfig, TrainingLineStatistics
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.sentence_endings import learn_endings, split_after_endings
 from mtkit.corpus.sentence_splitter import split_sentences

@@ -9,7 +9,8 @@ from mtkit.batches.context import ContextOptions
 from mtkit.batches.loader import BatchLoader
 from mtkit.batches.mixture import DataMixture
 from mtkit.batches.sampler import BatchSampler, Merging
-from mtkit.checkpoint.model_dir import ModelDirConfig, make_model
+from mtkit.checkpoint.model_config import ModelDirConfig
+from mtkit.checkpoint.model_dir import make_model
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.token_store import TokenStore
 from mtkit.io.logs import get_logger

@@ -9,7 +9,7 @@ limits, and 28 are too long, nearly all of them misaligned sentences.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.search import SearchConfig
 from mtkit.corpus.repetition import repeated_beyond
 from mtkit.corpus.sentence_splitter import split_sentences

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import NamedTuple
 
-from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.corpus.languages import base_language, language_code
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.tags import language_of_tag

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.search import SearchConfig
 from mtkit.engines.protocol import Engine, SearchRequest, ignore_progress
 from mtkit.io.logs import get_logger

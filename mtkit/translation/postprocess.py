@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import islice
 from operator import itemgetter
 
-from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.search import SearchConfig
 from mtkit.corpus.languages import base_language, word_separator
 from mtkit.corpus.placeholders import lost_placeholders

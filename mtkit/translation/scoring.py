@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainedModel
+from mtkit.checkpoint.model_config import ModelDirConfig
+from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.search import SearchConfig
 from mtkit.engines.batching import pair_batches
 from mtkit.engines.make_scorer import make_teacher_forced_scorer

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.search import SplitSentences
 from mtkit.corpus.placeholders import letter_positions
 from mtkit.corpus.sentence_endings import split_after_endings

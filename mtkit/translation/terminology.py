@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice, product
 from typing import Any, NamedTuple
 
-from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.search import SearchConfig
 from mtkit.corpus.terms.annotation import AnnotatedSpan, Annotation, annotate
 from mtkit.corpus.terms.find_terms import FormCounter, FoundTerm, TermFinder

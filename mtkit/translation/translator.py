@@ -7,18 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mtkit.checkpoint.model_dir import (
-    ModelDirConfig,
-    TrainedModel,
-    load_model_dir,
-    shared_config,
-)
+from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.search import SearchConfig
 from mtkit.config.section import SearchPrecision
-from mtkit.engines.make_scorer import make_scorer
-from mtkit.engines.precision import choose_dtype, describe_placement
 from mtkit.engines.protocol import Engine
-from mtkit.engines.torch_engine import TorchEngine
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import (
     iterate_texts,
@@ -27,13 +19,12 @@ from mtkit.io.arguments import (
     require_count,
 )
 from mtkit.io.find_model import SHORTLIST_NAME
-from mtkit.model.device import choose_device
-from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.translation.line_search import LineRequest, LineSearch, ignore_lines
 from mtkit.translation.result import ExtraOutputs, PairScore, Translation
 
 if TYPE_CHECKING:
+    from mtkit.checkpoint.model_dir import TrainedModel
     from mtkit.corpus.terms.term_list import TermList
     from mtkit.engines.batch_journal import BatchJournal
     from mtkit.search.shortlist.shortlist import Shortlist
@@ -70,7 +61,7 @@ class Translator:
         engine: Engine,
         config: ModelDirConfig,
         tokenizer: Tokenizer,
-        models: Sequence[TrainedModel] = (),
+        models: "Sequence[TrainedModel]" = (),
         *,
         n_workers: int | None = None,
         tags: Sequence[str] = (),
@@ -86,7 +77,7 @@ class Translator:
     @classmethod
     def from_models(
         cls,
-        trained: Sequence[TrainedModel],
+        trained: "Sequence[TrainedModel]",
         n_workers: int | None = None,
         tags: Sequence[str] = (),
         tgt_tags: Sequence[str] = (),
@@ -113,29 +104,23 @@ class Translator:
             MtkitError: The models do not share their tokenizer or their languages, or do not know
                 a tag.
         """
+        from mtkit.checkpoint.model_dir import shared_config
+        from mtkit.translation.model_engine import make_engine
+
         config = shared_config(trained)
-        tokenizer = trained[0].tokenizer
-        heads = [one.config.attention_head for one in trained]
-        models = [one.model for one in trained]
-        special = tokenizer.src.special, tokenizer.tgt.special
-        if is_frozen:
-            scorer = make_scorer(
-                models,
-                *special,
-                heads,
-                shortlist,
-                precision=precision,
-                batch_invariant=batch_invariant,
-            )
-        else:
-            scorer = EnsembleScorer(models, *special, heads, shortlist)
-        one_by_one = batch_invariant and (shortlist is not None or not scorer.mixes_lengths)
+        engine, models = make_engine(
+            trained,
+            n_workers,
+            shortlist,
+            precision=precision,
+            batch_invariant=batch_invariant,
+            is_frozen=is_frozen,
+        )
         translator = cls(
-            TorchEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen),
+            engine,
             config,
-            tokenizer,
-            # An engine may hold copies of the models.
-            [replace(one, model=model) for one, model in zip(trained, scorer.models, strict=True)],
+            trained[0].tokenizer,
+            models,
             n_workers=n_workers,
             tags=tags,
             tgt_tags=tgt_tags,
@@ -173,21 +158,9 @@ class Translator:
                 device, or do not know a tag.
         """
         paths = list_of_paths(model_dirs, "model_dirs")
-        chosen = choose_device(device)
-        dtype = choose_dtype(precision, chosen)
-        if chosen.type == "cpu":
-            from mtkit.engines.cpu.allocator import (
-                bound_kernel_caches,
-                keep_freed_memory,
-                use_huge_pages,
-            )
+        from mtkit.translation.model_engine import load_models
 
-            keep_freed_memory()
-            bound_kernel_caches()
-            use_huge_pages()
-        trained = [load_model_dir(path, chosen) for path in paths]
-        for one in trained:
-            one.model.to(dtype)
+        trained, placement = load_models(paths, device, precision)
         chosen_list = None
         if shortlist:
             from mtkit.search.shortlist.shortlist import Shortlist
@@ -204,7 +177,7 @@ class Translator:
             batch_invariant=batch_invariant,
             is_frozen=True,
         )
-        translator.placement = describe_placement(precision, chosen)
+        translator.placement = placement
         return translator
 
     @property
@@ -324,7 +297,7 @@ class Translator:
         """
         return self.pair_scorer.score(sources, targets, self.search_config(**overrides))
 
-    def scorable_models(self) -> Sequence[TrainedModel]:
+    def scorable_models(self) -> "Sequence[TrainedModel]":
         """Return the models, which score translations and align words.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Cores and memory, name and features of the processor, and the threads of numpy."""
+"""Cores, threads and memory, name and features of the processor, and the threads of numpy."""
 
 import os
 import platform
@@ -14,6 +14,31 @@ _INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 def n_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def n_threads() -> int:
+    """Return the number of threads that a program should use on a CPU.
+
+    OMP_NUM_THREADS, or else one for each physical core that this process may use, as in torch.
+    """
+    text = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(text) if text.isdecimal() and int(text) else _n_physical_cores()
+
+
+def _n_physical_cores() -> int:
+    """Return the number of cores, where hyperthreads of one core count once."""
+    if not hasattr(os, "sched_getaffinity"):
+        return n_cores()
+    topology = Path("/sys/devices/system/cpu")
+    try:
+        return len(
+            {
+                (topology / f"cpu{cpu}/topology/thread_siblings_list").read_text(encoding="ascii")
+                for cpu in os.sched_getaffinity(0)
+            }
+        )
+    except OSError:  # not every system has it
+        return n_cores()
 
 
 def memory_gb() -> float:

@@ -9,7 +9,8 @@ import sentencepiece
 import torch
 
 from mtkit.checkpoint.change_vocab import extend_vocab, prune_vocab
-from mtkit.checkpoint.model_dir import TrainingHistory, load_model_dir, save_model_dir, with_history
+from mtkit.checkpoint.model_config import TrainingHistory
+from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir, with_history
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.config.prune import PruneConfig
 from mtkit.config.recipe import Recipe

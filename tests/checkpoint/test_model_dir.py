@@ -10,11 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from mtkit.checkpoint.model_dir import (
-    FORMAT_VERSION,
-    load_model_dir,
-    save_model_dir,
-)
+from mtkit.checkpoint.model_config import FORMAT_VERSION
+from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir
 from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.errors import MtkitError

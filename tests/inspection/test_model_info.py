@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from mtkit.checkpoint.history import read_history
-from mtkit.checkpoint.model_dir import TrainingHistory, load_model_dir
+from mtkit.checkpoint.model_config import TrainingHistory
+from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.errors import MtkitError
 from mtkit.inspection.model_info import inspect_model

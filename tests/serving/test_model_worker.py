@@ -117,7 +117,7 @@ def test_alignments(worker, texts):
     ],
 )
 def test_languages(fields, src, tgt):
-    from mtkit.checkpoint.model_dir import ModelDirConfig
+    from mtkit.checkpoint.model_config import ModelDirConfig
 
     base = {"src_lang": "ko", "tgt_lang": "en", "max_length": 20, "model": ModelConfig()}
     config = ModelDirConfig.model_validate(base | fields)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, TrainingLineStatistics
+from mtkit.checkpoint.model_config import ModelDirConfig, TrainingLineStatistics
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.corpus.store.token_store import TokenStore

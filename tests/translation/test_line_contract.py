@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mtkit.checkpoint.model_dir import TrainingLineStatistics
+from mtkit.checkpoint.model_config import TrainingLineStatistics
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.engines.torch_engine import TorchEngine

@@ -81,7 +81,9 @@ def _translate_document(
     from mtkit.io.atomic import atomic_write
     from mtkit.translation.jobs.device_layout import choose_layout
 
-    translator = spec.translator(choose_layout(run.device, 1, run.n_workers, None))
+    translator = spec.translator(
+        choose_layout(run.device, 1, run.n_workers, None, engine=spec.engine)
+    )
     masks = translator.config.masks
     if masks:
         logger.info("placeholders are masked by %s to %s, as in training", masks[0], masks[-1])

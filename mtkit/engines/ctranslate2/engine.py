@@ -6,21 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
 from mtkit.config.search import SearchConfig
 from mtkit.config.section import SearchPrecision
 from mtkit.engines.batching import length_batches
+from mtkit.engines.ctranslate2.devices import CTranslate2Devices, describe_device
 from mtkit.engines.ctranslate2.exported_dir import (
     ExportedModel,
     load_exported_dir,
     vocabulary_tokens,
 )
 from mtkit.engines.ctranslate2.model_bin import n_positions
-from mtkit.engines.ctranslate2.package import require_ctranslate2
 from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
-from mtkit.model.device import choose_device, describe_device
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.hypothesis import Hypothesis, length_penalty
 from mtkit.search.max_length import max_target_lengths
@@ -293,51 +290,39 @@ def load_engine(
         device: cpu, cuda, cuda:N, or auto.
         precision: Precision of the computation; auto is that of the file, or the nearest one that
             the device supports.
-        n_workers: On a CPU, batches at a time, each by one thread; default one per thread of torch.
+        n_workers: On a CPU, batches at a time, each by one thread; default one for each thread of
+            this process.
     Raises:
         MtkitError: CTranslate2 is missing; the directory is missing or damaged; or the device does
             not support the precision.
     """
-    require_ctranslate2()
+    devices = CTranslate2Devices()
     exported = load_exported_dir(path)
-    chosen = _device(device)
-    workers = 1 if chosen.type == "cuda" else n_workers or torch.get_num_threads()
+    chosen = devices.choose(device)
+    workers = (n_workers or devices.n_threads()) if chosen == "cpu" else 1
     opened = _open(exported.path, chosen, precision, workers)
     engine = CTranslate2Engine(exported, opened, workers)
     engine.placement = f"CTranslate2 in {opened.compute_type} on {describe_device(chosen)}"
     return engine
 
 
-def _device(device: str) -> torch.device:
+def _open(path: Path, device: str, precision: SearchPrecision, n_workers: int) -> Any:
     import ctranslate2  # pyright: ignore[reportMissingImports]
 
-    chosen = choose_device(device)
-    if chosen.type == "cuda" and not ctranslate2.get_cuda_device_count():
-        if device != "auto":
-            raise MtkitError(
-                "this build of CTranslate2 finds no GPU",
-                "choose --device cpu, or install a build for CUDA",
-            )
-        return torch.device("cpu")
-    return chosen
-
-
-def _open(path: Path, device: torch.device, precision: SearchPrecision, n_workers: int) -> Any:
-    import ctranslate2  # pyright: ignore[reportMissingImports]
-
+    kind, _, index = device.partition(":")
     compute_type = _COMPUTE_TYPES[precision]
-    known = cast(set[str], ctranslate2.get_supported_compute_types(device.type))
+    known = cast(set[str], ctranslate2.get_supported_compute_types(kind))
     if compute_type != "default" and compute_type not in known:
         able = [ours for ours, theirs in _COMPUTE_TYPES.items() if theirs in known]
         raise MtkitError(
-            f"CTranslate2 does not support {precision} on this {device.type}",
+            f"CTranslate2 does not support {precision} on this {kind}",
             f"choose --precision auto, {', '.join(able)}",
         )
     try:
         return ctranslate2.Translator(
             str(path),
-            device=device.type,
-            device_index=device.index or 0,
+            device=kind,
+            device_index=int(index or 0),
             compute_type=compute_type,
             inter_threads=n_workers,
             intra_threads=1,

@@ -12,12 +12,12 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import Field, ValidationError
 
-from mtkit.checkpoint.model_dir import ModelDirConfig
+from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 from mtkit.config.validation_errors import describe_problems
 from mtkit.engines.ctranslate2.model_bin import check_model_bin, n_positions
 from mtkit.errors import MtkitError
-from mtkit.io.find_model import EXPORT_NAME, refuse_no_model
+from mtkit.io.find_model import EXPORT_NAME, is_exported_dir, refuse_no_model
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
@@ -115,11 +115,6 @@ class ExportedModel(NamedTuple):
     path: Path
     config: ExportConfig
     tokenizer: Tokenizer
-
-
-def is_exported_dir(path: Path) -> bool:
-    """Return whether a directory is an exported model, by its file names."""
-    return (path / EXPORT_NAME).is_file()
 
 
 def load_exported_dir(path: Path) -> ExportedModel:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, ModelOrigin, TrainedModel, refuse_foreign_dir
+from mtkit.checkpoint.model_config import ModelDirConfig, ModelOrigin
+from mtkit.checkpoint.model_dir import TrainedModel, refuse_foreign_dir
 from mtkit.corpus.languages import MULTILINGUAL
 from mtkit.errors import MtkitError
 from mtkit.interop.huggingface.files import SETTINGS_FILES

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from ruamel.yaml.error import YAMLError
 
-from mtkit.checkpoint.model_dir import ModelDirConfig, ModelOrigin, TrainedModel, refuse_foreign_dir
+from mtkit.checkpoint.model_config import ModelDirConfig, ModelOrigin
+from mtkit.checkpoint.model_dir import TrainedModel, refuse_foreign_dir
 from mtkit.config.load import parse_yaml
 from mtkit.errors import MtkitError
 from mtkit.interop.imported_model import save_imported

@@ -21,9 +21,10 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from mtkit.config.recipe import Recipe
+from mtkit.engines.devices import own_device
 from mtkit.engines.precision import choose_training_dtype
+from mtkit.engines.torch_devices import TorchDevices
 from mtkit.errors import MtkitError
-from mtkit.model.device import own_device
 from mtkit.model.transformer import Transformer
 from mtkit.training.distributed.launch import end_with_parent
 from mtkit.training.distributed.parallel import Parallel, TensorFiles
@@ -58,7 +59,9 @@ def join_processes(recipe: Recipe, device: str) -> Iterator[tuple[Parallel, torc
     end_with_parent()
     env = DistEnv.from_environment()
     with report_from_one_rank():
-        chosen = own_device(device, env.local_rank, env.local_world_size)
+        chosen = torch.device(
+            own_device(TorchDevices(), device, env.local_rank, env.local_world_size)
+        )
         kind = _kind(recipe, chosen)
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)

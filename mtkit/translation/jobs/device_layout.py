@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
-
+from mtkit.engines.choose import EngineName, devices_of
+from mtkit.engines.devices import own_device
 from mtkit.errors import MtkitError
-from mtkit.model.device import choose_device, own_device
 from mtkit.workers.cpu_info import n_cores
 from mtkit.workers.dist_env import DistEnv
 
@@ -47,6 +46,7 @@ def choose_layout(
     n_workers: int | None,
     n_lines: int | None,
     rank: DistEnv = DistEnv(),
+    engine: EngineName = "torch",
 ) -> DeviceLayout:
     """Choose the processes that translate.
 
@@ -59,17 +59,19 @@ def choose_layout(
         n_workers: Batches at the same time in each process; None chooses.
         n_lines: Number of lines; None if unknown.
         rank: DistEnv of this process among several that share the file.
+        engine: Program that runs the models.
     Raises:
         MtkitError: The device is not available, or not for each process.
     """
+    devices = devices_of(engine)
     if rank.world_size > 1:
         if n_processes is not None and n_processes > 1:
             raise MtkitError(
                 f"{n_processes} processes in each of {rank.world_size} ranks",
                 "start more ranks, or give no --processes",
             )
-        chosen = own_device(device, rank.local_rank, rank.local_world_size)
-        n_threads = torch.get_num_threads()
+        chosen = own_device(devices, device, rank.local_rank, rank.local_world_size)
+        n_threads = devices.n_threads()
         # torchrun sets one thread if the user has set nothing.
         return _alone(
             chosen,
@@ -78,21 +80,21 @@ def choose_layout(
             else n_threads,
             n_workers,
         )
-    chosen = choose_device(device)
-    if chosen.type != "cuda":
-        n_threads = torch.get_num_threads()
+    chosen = devices.choose(device)
+    if not chosen.startswith("cuda"):
+        n_threads = devices.n_threads()
         if n_processes is None or n_processes < 2:
             return _alone(chosen, n_threads, n_workers)
         share = max(1, n_threads // n_processes)
-        return DeviceLayout((str(chosen),) * n_processes, n_processes, share, n_workers or share)
+        return DeviceLayout((chosen,) * n_processes, n_processes, share, n_workers or share)
     if n_processes is None:
-        n_gpus = torch.cuda.device_count() if chosen.index is None or device == "auto" else 1
+        n_gpus = devices.n_gpus() if chosen == "cuda" else 1
         n_processes = n_gpus if n_lines is None or n_lines >= MIN_LINES_OF_A_GPU * n_gpus else 1
     if n_processes < 2:
         return _alone(chosen, 1, 1)
-    devices = tuple(str(own_device(device, number, n_processes)) for number in range(n_processes))
-    return DeviceLayout(devices, n_processes, 1, 1)
+    names = tuple(own_device(devices, device, number, n_processes) for number in range(n_processes))
+    return DeviceLayout(names, n_processes, 1, 1)
 
 
-def _alone(device: torch.device, n_threads: int, n_workers: int | None) -> DeviceLayout:
-    return DeviceLayout((str(device),), 0, n_threads, n_workers or n_threads)
+def _alone(device: str, n_threads: int, n_workers: int | None) -> DeviceLayout:
+    return DeviceLayout((device,), 0, n_threads, n_workers or n_threads)

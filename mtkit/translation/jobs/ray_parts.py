@@ -178,7 +178,7 @@ class PartFunction:
     """
 
     def __init__(self, spec: TranslationSpec, run: RunOptions, options: PartsOptions) -> None:
-        pool = spec.pool(_layout(run))
+        pool = spec.pool(_layout(spec, run))
         self.worker = PartWorker.for_files(spec.files, _made_from(spec, run), pool, options)
         _refuse_other_machine(self.worker.parts)
         pool.load()
@@ -213,11 +213,11 @@ def _refuse_other_machine(parts: PartsDir) -> None:
 
 
 def _made_from(spec: TranslationSpec, run: RunOptions) -> dict[str, Any]:
-    return spec.made_from(_layout(run))
+    return spec.made_from(_layout(spec, run))
 
 
-def _layout(run: RunOptions) -> DeviceLayout:
-    return choose_layout(run.device, 1, run.n_workers, None)
+def _layout(spec: TranslationSpec, run: RunOptions) -> DeviceLayout:
+    return choose_layout(run.device, 1, run.n_workers, None, engine=spec.engine)
 
 
 def _with_absolute_paths(spec: TranslationSpec) -> TranslationSpec:

@@ -70,10 +70,15 @@ def translate_file(spec: TranslationSpec, run: RunOptions = RunOptions()) -> Non
     if run.chunk_lines is not None and is_stream(files.input_path):
         run = _refuse_several_processes(run)
     layout = choose_layout(
-        run.device, run.n_processes, run.n_workers, n_lines.n if n_lines else None, rank
+        run.device,
+        run.n_processes,
+        run.n_workers,
+        n_lines.n if n_lines else None,
+        rank,
+        spec.engine,
     )
     if layout.n_processes:
-        logger.info("translating %s, %s", spec.placement(layout), layout)
+        logger.info("translating with %s, %s", spec.placement(layout), layout)
     chunk_lines = run.chunk_lines or _chunk_lines(layout, n_lines)
     is_short = n_lines is not None and n_lines.is_exact and n_lines.n < MIN_KEPT_LINES
     if files.can_resume and not (is_short and _may_leave_no_parts(files, run, rank)):

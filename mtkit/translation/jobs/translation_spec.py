@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from mtkit.engines.choose import EngineName, devices_of
 from mtkit.errors import MtkitError
 from mtkit.io.build_manifest import content_hash
 from mtkit.io.logs import get_logger
@@ -101,7 +102,7 @@ class TranslationSpec:
     """Arguments of `Translator.stream`, such as fields of `SearchConfig` to override."""
     load: dict[str, Any] = field(default_factory=dict)
     """Arguments of `Translator.load`, such as precision and tags, but not device and workers."""
-    engine: Literal["torch", "ctranslate2"] = "torch"
+    engine: EngineName = "torch"
     """Program that runs the models, see `choose_engine`."""
     are_documents: bool = True
     """Whether lines that follow each other do so in a document; otherwise each is translated alone,
@@ -151,17 +152,8 @@ class TranslationSpec:
 
     def placement(self, layout: "DeviceLayout") -> str:
         """Describe precision and device before the models are loaded."""
-        import torch
-
-        from mtkit.engines.precision import describe_placement
-        from mtkit.model.device import describe_device
-
-        device = torch.device(layout.devices[0])
-        return (
-            f"on {describe_device(device)}"
-            if self.engine == "ctranslate2"
-            else f"with {describe_placement(self.load.get('precision', 'auto'), device)}"
-        )
+        precision = self.load.get("precision", "auto")
+        return devices_of(self.engine).describe_placement(precision, layout.devices[0])
 
     def pool(self, layout: "DeviceLayout") -> "WorkerPool":
         """Return the processes that translate."""
@@ -173,9 +165,6 @@ class TranslationSpec:
 
     def made_from(self, layout: "DeviceLayout") -> dict[str, Any]:
         """Return everything that determines the output, except the input files."""
-        import torch
-
-        from mtkit.engines.precision import precision_name
         from mtkit.translation.jobs.identity import model_identity
 
         search = {
@@ -189,8 +178,8 @@ class TranslationSpec:
             search["terms"] = terms.content_hash
         load = {name: value for name, value in self.load.items() if value not in (None, (), [])}
         precision = {
-            "precision": precision_name(
-                load.get("precision", "auto"), torch.device(layout.devices[0])
+            "precision": devices_of(self.engine).precision_name(
+                load.get("precision", "auto"), layout.devices[0]
             )
         }
         options = {
@@ -227,14 +216,9 @@ def load_line_translator(
     spec: TranslationSpec, layout: "DeviceLayout", index: int = 0
 ) -> "LineTranslator":
     """Load the models of a translation in this process."""
-    import torch
-
     from mtkit.translation.lines.line_translator import LineTranslator
 
-    if layout.devices[index].startswith("cuda:"):
-        torch.cuda.set_device(layout.devices[index])
-    elif layout.n_threads != torch.get_num_threads():
-        torch.set_num_threads(layout.n_threads)
+    devices_of(spec.engine).use(layout.devices[index], layout.n_threads)
     names = spec.files.input_name, str(spec.files.constraints_path)
     translator = spec.translator(layout, index)
     return LineTranslator(translator, spec.lines, names, translator.config.context, **spec.search)

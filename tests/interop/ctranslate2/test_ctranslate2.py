@@ -2,6 +2,8 @@ import dataclasses
 import itertools
 import json
 import struct
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -358,6 +360,28 @@ def test_damaged_directory_is_reported(exported, name, damage, message):
         load_exported_dir(exported)
     assert message in caught.value.message
     assert caught.value.hint
+
+
+def test_exported_model_is_translated_without_torch(make_both, tmp_path):
+    _, theirs = make_both()
+    (tmp_path / "in.txt").write_text("".join(f"{text}\n" for text in TEXTS), encoding="utf-8")
+    (tmp_path / "prefixes.txt").write_text("I\n" * len(TEXTS), encoding="utf-8")
+    code = """if True:
+        import atexit, sys
+        from mtkit.cli.main import main
+        atexit.register(lambda: print("LOADED", *sys.modules))
+        main()
+    """
+    arguments = "in.txt -m out -o out.jsonl --format jsonl --n-best 2 --beam-size 3 --resume"
+    command = [sys.executable, "-c", code, "translate", *arguments.split()]
+    command += ["--prefix-file", "prefixes.txt"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    loaded = done.stdout.partition("LOADED")[2].split()
+    assert "ctranslate2" in loaded
+    assert not {"torch", "numpy"} & set(loaded)
+    lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    texts = theirs.translate(TEXTS, ["I"] * len(TEXTS), beam_size=3)
+    assert [json.loads(line)["text"] for line in lines] == [one.text for one in texts]
 
 
 def test_compute_type_is_logged(exported):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mtkit.checkpoint.model_dir import TrainingHistory, save_model_dir, with_history
+from mtkit.checkpoint.model_config import TrainingHistory
+from mtkit.checkpoint.model_dir import save_model_dir, with_history
 
 
 @pytest.fixture(scope="package")

@@ -250,8 +250,7 @@ def test_device_layout_is_chosen_and_logged(monkeypatch):
 
 
 def test_each_gpu_gets_a_process(monkeypatch):
-    monkeypatch.setattr("mtkit.model.device.choose_device", torch.device)
-    monkeypatch.setattr("mtkit.translation.jobs.device_layout.choose_device", torch.device)
+    monkeypatch.setattr("mtkit.engines.torch_devices.choose_device", torch.device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     assert choose_layout("cuda", None, None, 1_000_000).devices == ("cuda:0", "cuda:1", "cuda:2")
     assert str(choose_layout("cuda", None, None, 1_000_000)) == "3 processes, one on each GPU"
