@@ -113,7 +113,7 @@ def prune_vocab(
         (trained.tokenizer.src, tokenizer.src, src_counts),
         (trained.tokenizer.tgt, tokenizer.tgt, tgt_counts),
     ):
-        kept = {entry.text for entry in new.entries()}
+        kept = set(new.token_texts)
         for entry, count in zip(old.entries(), counts_V.tolist(), strict=True):
             if count and entry.text not in kept:
                 removed[entry.text] += count

@@ -143,7 +143,7 @@ def read_model_config(path: Path) -> ModelDirConfig:
     """Read the configuration of a model directory.
 
     Raises:
-        MtkitError: The directory is no model, or config.json is invalid or of a newer format.
+        MtkitError: The directory is not a model, or config.json is invalid or of a newer format.
     """
     refuse_no_model(path)
     config_path = path / CONFIG_NAME

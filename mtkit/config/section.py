@@ -1,5 +1,10 @@
 """Base class of recipe sections, and the types of their values."""
 
+import ast
+import inspect
+import sys
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,9 +35,43 @@ class Section(BaseModel):
     The docstring below a field is its help text everywhere: in recipes, `--help` and messages.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        for name, text in field_docstrings(cls).items():
+            cls.model_fields[name].description = text
+
+
+def field_docstrings(cls: type[Any]) -> dict[str, str]:
+    """Return the docstrings below the fields of a class at the top level of a module.
+
+    The module is parsed once for all its classes: pydantic's `use_attribute_docstrings` splits the
+    source of each class into tokens, which took a tenth of the time to start.
+    """
+    return _docstrings_by_class(cls.__module__).get(cls.__qualname__, {})
+
+
+@cache
+def _docstrings_by_class(module_name: str) -> dict[str, dict[str, str]]:
+    try:
+        source = inspect.getsource(sys.modules[module_name])
+    except OSError:  # the installation has no sources
+        return {}
+    classes = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    return {node.name: _docstrings_in(node) for node in classes}
+
+
+def _docstrings_in(definition: ast.ClassDef) -> dict[str, str]:
+    docstrings = {}
+    for pair in pairwise(definition.body):
+        match pair:
+            case (
+                ast.AnnAssign(target=ast.Name(name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                docstrings[name] = inspect.cleandoc(text)
+    return docstrings
 
 
 class CommandLineText(str):

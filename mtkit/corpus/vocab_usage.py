@@ -93,7 +93,7 @@ class _Splitter:
 
     def __init__(self, subword: Subword) -> None:
         self.subword = subword
-        self.texts = [entry.text for entry in subword.entries()]
+        self.texts = subword.token_texts
         self.unk = self.texts[subword.special.unk]
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:

@@ -7,11 +7,17 @@ from typing import Any
 from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.checkpoint.model_dir import load_without_weights
 from mtkit.config.search import SearchConfig
-from mtkit.engines.ctranslate2.exported_dir import ExportConfig, is_exported_dir, load_exported_dir
+from mtkit.engines.ctranslate2.exported_dir import ExportConfig, load_exported_dir
 from mtkit.engines.ctranslate2.obstacles import export_obstacles
 from mtkit.errors import MtkitError
 from mtkit.inspection.run_info import RunInfo, read_run_info
-from mtkit.io.find_model import CONFIG_NAME, SHORTLIST_NAME, WEIGHTS_NAME, refuse_no_model
+from mtkit.io.find_model import (
+    CONFIG_NAME,
+    SHORTLIST_NAME,
+    WEIGHTS_NAME,
+    is_exported_dir,
+    refuse_no_model,
+)
 from mtkit.io.safetensors_header import read_header
 from mtkit.io.tokenizer_files import read_settings
 from mtkit.tokenizer.subword import Subword, Tokenizer

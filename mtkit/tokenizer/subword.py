@@ -193,11 +193,16 @@ class Subword:
         """
         return to_one_line(self._processor.DecodePieces(list(tokens)))
 
+    @cached_property
+    def token_texts(self) -> list[str]:
+        """Text of each token, in the order of the ids."""
+        return [self._processor.IdToPiece(i) for i in range(self.vocab_size)]
+
     def entries(self) -> list[VocabEntry]:
         """Return the whole vocabulary, in the order of the ids."""
         return [
-            VocabEntry(self._processor.IdToPiece(i), self._processor.GetScore(i), self._kind(i))
-            for i in range(self.vocab_size)
+            VocabEntry(text, self._processor.GetScore(i), self._kind(i))
+            for i, text in enumerate(self.token_texts)
         ]
 
     def _kind(self, token_id: int) -> EntryKind:

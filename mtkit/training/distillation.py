@@ -84,6 +84,4 @@ class Teacher:
 
 def _same_ids(first: Subword, second: Subword) -> bool:
     """Whether every id stands for the same subword."""
-    return first.special == second.special and [entry.text for entry in first.entries()] == [
-        entry.text for entry in second.entries()
-    ]
+    return first.special == second.special and first.token_texts == second.token_texts

@@ -51,7 +51,7 @@ class PairScorer:
         tags = line_search.source_encoder.tags
         self._encoder = SourceEncoder(tokenizer.src, _unlimited(line_search.config), tags)
         self._no_text = tokenizer.src.tag_ids(tags)
-        self._pieces = [entry.text for entry in tokenizer.tgt.entries()]
+        self._pieces = tokenizer.tgt.token_texts
         self._warns_of_length = True
 
     def score(

@@ -13,18 +13,17 @@ The docstring below a field is its help, as in the sections of a recipe. Groups 
 and shared between commands, and are plain values that can be passed on whole.
 """
 
-import ast
 import copy
 import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from functools import wraps
-from itertools import pairwise
 from typing import Annotated, Any, NamedTuple, TypeVar, dataclass_transform, get_args, get_origin
 
 import typer
 from typer.models import ParameterInfo
+
+from mtkit.config.section import field_docstrings
 
 T = TypeVar("T")
 
@@ -55,7 +54,10 @@ def option_group(title: str | None = None) -> Callable[[type[T]], type[T]]:
     """
 
     def decorate(cls: type[T]) -> type[T]:
-        help_texts = _field_docstrings(cls)
+        help_texts = {
+            name: " ".join(text.split()).removesuffix(".")
+            for name, text in field_docstrings(cls).items()
+        }
         cls.__annotations__ = {
             name: _completed(annotation, title, help_texts.get(name))
             for name, annotation in cls.__annotations__.items()
@@ -95,21 +97,6 @@ def _group_of(annotation: Any) -> OptionGroup | None:
     if isinstance(annotation, type) and is_dataclass(annotation):
         return OptionGroup([*inspect.signature(annotation).parameters.values()], annotation)
     return next((extra for extra in get_args(annotation) if isinstance(extra, OptionGroup)), None)
-
-
-def _field_docstrings(cls: type[Any]) -> dict[str, str]:
-    """Return the docstring below each field of a class, on one line and without its full stop."""
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-    assert isinstance(definition, ast.ClassDef)
-    docstrings = {}
-    for pair in pairwise(definition.body):
-        match pair:
-            case (
-                ast.AnnAssign(target=ast.Name(name)),
-                ast.Expr(value=ast.Constant(value=str(text))),
-            ):
-                docstrings[name] = " ".join(text.split()).removesuffix(".")
-    return docstrings
 
 
 def _completed(annotation: Any, title: str | None, help_text: str | None) -> Any:

@@ -13,7 +13,6 @@ from mtkit.engines.ctranslate2.devices import CTranslate2Devices, describe_devic
 from mtkit.engines.ctranslate2.exported_dir import (
     ExportedModel,
     load_exported_dir,
-    vocabulary_tokens,
 )
 from mtkit.engines.ctranslate2.model_bin import n_positions
 from mtkit.engines.protocol import SearchRequest
@@ -68,7 +67,7 @@ class CTranslate2Engine:
         self.placement = ""
         """Precision and device, if the model was loaded: `CTranslate2 in int8 on the CPU`."""
         src, tgt = exported.tokenizer.src, exported.tokenizer.tgt
-        self._src_pieces, self._tgt_pieces = vocabulary_tokens(src), vocabulary_tokens(tgt)
+        self._src_pieces, self._tgt_pieces = src.token_texts, tgt.token_texts
         self._tgt_ids = {piece: piece_id for piece_id, piece in enumerate(self._tgt_pieces)}
         self._eos = self._tgt_pieces[tgt.special.eos]
         self._never = [[self._tgt_pieces[i]] for i in tgt.special.never_generated]

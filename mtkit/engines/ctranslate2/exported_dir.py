@@ -19,7 +19,7 @@ from mtkit.engines.ctranslate2.model_bin import check_model_bin, n_positions
 from mtkit.errors import MtkitError
 from mtkit.io.find_model import EXPORT_NAME, is_exported_dir, refuse_no_model
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
-from mtkit.tokenizer.subword import Subword, Tokenizer
+from mtkit.tokenizer.subword import Tokenizer
 
 EXPORT_VERSION = 1
 CARD_NAME = "MODEL_CARD.md"
@@ -185,15 +185,15 @@ def _check_vocabularies(path: Path, tokenizer: Tokenizer) -> None:
         (names for names in _VOCABULARIES if (path / names[0]).is_file()), _VOCABULARIES[0]
     )
     for name, subword in zip(names, (tokenizer.src, tokenizer.tgt), strict=False):
-        if _read_json(path / name) != vocabulary_tokens(subword):
+        if _read_json(path / name) != subword.token_texts:
             raise _unfit(path / name, "it does not match the tokenizer")
-    if len(names) == 1 and vocabulary_tokens(tokenizer.src) != vocabulary_tokens(tokenizer.tgt):
+    if len(names) == 1 and tokenizer.src.token_texts != tokenizer.tgt.token_texts:
         raise _unfit(path / names[0], "source and target have different vocabularies")
 
 
 def _check_their_config(path: Path, tokenizer: Tokenizer) -> None:
     tree = _read_json(path)
-    special, pieces = tokenizer.tgt.special, vocabulary_tokens(tokenizer.tgt)
+    special, pieces = tokenizer.tgt.special, tokenizer.tgt.token_texts
     wanted = {
         "bos_token": special.bos,
         "decoder_start_token": special.bos,
@@ -228,8 +228,3 @@ def _unfit(path: Path, problem: str) -> MtkitError:
         f"`{path}`: not what mtkit wrote: {problem}",
         "export the model again, or copy the directory again",
     )
-
-
-def vocabulary_tokens(subword: Subword) -> list[str]:
-    """Return the text of each token, by id."""
-    return [piece.text for piece in subword.entries()]

@@ -1,7 +1,6 @@
 """Features of a model that CTranslate2 does not support."""
 
 from mtkit.checkpoint.model_dir import TrainedModel
-from mtkit.engines.ctranslate2.exported_dir import vocabulary_tokens
 
 ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "swish": "SWISH", "swiglu": "SWISH"}
 """CTranslate2's names of our activations."""
@@ -22,7 +21,7 @@ def export_obstacles(trained: TrainedModel) -> list[str]:
     ):
         if (value := getattr(config, name)) not in known:
             obstacles.append(f"model.{name} is {value}, but CTranslate2 has {', '.join(known)}")
-    src_tokens, tgt_tokens = vocabulary_tokens(src), vocabulary_tokens(tgt)
+    src_tokens, tgt_tokens = src.token_texts, tgt.token_texts
     for name in ("unk", "bos", "eos"):
         src_token = src_tokens[getattr(src.special, name)]
         tgt_token = tgt_tokens[getattr(tgt.special, name)]

@@ -113,8 +113,8 @@ class _Tracer:
             tags=tags,
             tgt_tags=tgt_tags,
         )
-        self.src_texts = [entry.text for entry in src.entries()]
-        self.tgt_texts = [entry.text for entry in tgt.entries()]
+        self.src_texts = src.token_texts
+        self.tgt_texts = tgt.token_texts
 
     @classmethod
     def load(

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.model import AlignmentHead, ModelConfig
-from mtkit.engines.ctranslate2.exported_dir import vocabulary_tokens
 from mtkit.engines.ctranslate2.model_bin import n_positions
 from mtkit.engines.ctranslate2.obstacles import ACTIVATIONS, NORM_EPSILONS, export_obstacles
 from mtkit.engines.ctranslate2.package import require_ctranslate2
@@ -93,8 +92,8 @@ def _fill(spec: Any, trained: TrainedModel) -> None:
 
 
 def _describe(spec: Any, trained: TrainedModel) -> None:
-    src_tokens = vocabulary_tokens(trained.tokenizer.src)
-    tgt_tokens = vocabulary_tokens(trained.tokenizer.tgt)
+    src_tokens = trained.tokenizer.src.token_texts
+    tgt_tokens = trained.tokenizer.tgt.token_texts
     special = trained.tokenizer.tgt.special
     spec.register_source_vocabulary(src_tokens)
     spec.register_target_vocabulary(tgt_tokens)

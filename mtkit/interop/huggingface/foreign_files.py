@@ -174,8 +174,8 @@ def tokenizer_tree(trained: TrainedModel) -> dict[str, Any]:
 def vocabulary_trees(tokenizer: Tokenizer) -> list[dict[str, int]]:
     """Return the ids of the tokens: one table, or those of source and target."""
     sides = [tokenizer.src] if tokenizer.joint else [tokenizer.src, tokenizer.tgt]
-    return [{entry.text: i for i, entry in enumerate(side.entries())} for side in sides]
+    return [{text: i for i, text in enumerate(side.token_texts)} for side in sides]
 
 
 def _text(side: Subword, token_id: int) -> str:
-    return side.entries()[token_id].text
+    return side.token_texts[token_id]

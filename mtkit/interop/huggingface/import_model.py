@@ -144,7 +144,7 @@ def _forced_language(
 ) -> str | None:
     if settings.tgt_language_id is None:
         return None
-    tokens = [entry.text for entry in vocabularies.tokenizer.tgt.entries()]
+    tokens = vocabularies.tokenizer.tgt.token_texts
     token = dict(enumerate(tokens)).get(settings.tgt_language_id)
     if token not in vocabularies.tags:
         raise MtkitError(

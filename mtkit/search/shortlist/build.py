@@ -59,7 +59,7 @@ def _identical_tokens(tokenizer: Tokenizer) -> dict[int, int]:
     """Map source ids to the ids of target tokens with the same text."""
     if tokenizer.joint:
         return {token_id: token_id for token_id in range(tokenizer.src.vocab_size)}
-    tgt_ids = {entry.text: tgt_id for tgt_id, entry in enumerate(tokenizer.tgt.entries())}
+    tgt_ids = {text: tgt_id for tgt_id, text in enumerate(tokenizer.tgt.token_texts)}
     return {
         src_id: tgt_ids[entry.text]
         for src_id, entry in enumerate(tokenizer.src.entries())

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from mtkit.config.model import AlignmentHead
-from mtkit.engines.ctranslate2.exported_dir import vocabulary_tokens
 from mtkit.errors import MtkitError
 from mtkit.interop.ctranslate2.weight_map import export_obstacles, make_spec
 
@@ -25,7 +24,7 @@ def their_scores(trained, folder, src_rows, tgt_rows):
     spec = make_spec(trained)
     spec.optimize()
     spec.save(str(folder))
-    src, tgt = vocabulary_tokens(trained.tokenizer.src), vocabulary_tokens(trained.tokenizer.tgt)
+    src, tgt = trained.tokenizer.src.token_texts, trained.tokenizer.tgt.token_texts
     engine = ctranslate2.Translator(str(folder), compute_type="float32", intra_threads=1)
     return engine.score_batch(
         [[src[i] for i in row] for row in src_rows], [[tgt[i] for i in row] for row in tgt_rows]
@@ -90,7 +89,7 @@ def test_the_alignment_head_is_the_attention_that_is_reported(
     assert largest_difference(trained, tmp_path, random_rows, forced_log_probs) < 1e-4
     src, tgt = trained.tokenizer.src, trained.tokenizer.tgt
     (row,) = random_rows(src, [9])
-    pieces = vocabulary_tokens(src)
+    pieces = src.token_texts
     engine = ctranslate2.Translator(str(tmp_path), compute_type="float32", intra_threads=1)
     found = engine.translate_batch(
         [[pieces[i] for i in row]], beam_size=1, max_decoding_length=8, return_attention=True
