@@ -222,16 +222,21 @@ def _read_memory(
     recipe = Recipe(data=_data_of(memory, base), clean=_clean_config(base))
     duplicates = recipe.clean.duplicates if recipe.clean.duplicates != "keep" else "exact"
     pairs = CleanPairs(cleaned_chunks(recipe, None), duplicates)
-    kept = [SentencePair(*pair) for batch, _ in pairs for pair in batch]
+    src_lang, tgt_lang = base.langs
+    hint = (
+        f"the model translates from {src_lang} to {tgt_lang}: check the languages and the direction"
+        " of the memory"
+    )
+    try:
+        kept = [SentencePair(*pair) for batch, _ in pairs for pair in batch]
+    except MtkitError as exc:
+        # Here, the languages are not those of options or of a recipe.
+        raise MtkitError(exc.message, hint if "--src-lang" in exc.hint else exc.hint) from None
     report = pairs.report()
     if not kept:
         lines = "; ".join(line.strip() for line in islice(report.lines(), 3))
-        src_lang, tgt_lang = base.langs
-        raise MtkitError(
-            f"`{', '.join(map(describe_source, memory))}`: no segment is left to train on: {lines}",
-            f"the model translates from {src_lang} to {tgt_lang}: check the languages and the"
-            " direction of the memory",
-        )
+        names = ", ".join(map(describe_source, memory))
+        raise MtkitError(f"`{names}`: no segment is left to train on: {lines}", hint)
     return report, kept
 
 

@@ -106,7 +106,7 @@ def test_dry_run_writes_nothing(mtkit, folder, model_dir):
         (["{model}", "memory.en", "memory.ko"], "the names of the files say the opposite"),
         (["{model}", "empty.tsv"], "`empty.tsv`: no segment is left"),
         (["{model}", "few.tsv"], "the memory is too small: 8 different sources"),
-        (["{model}", "other.tmx"], "other.tmx"),
+        (["{model}", "other.tmx"], "the model translates from ko to en"),
         (["{model}", "memory.tsv", "--general", "nothing.ko", "nothing.en"], "nothing.ko"),
         (["{model}", "memory.tsv", "--general", "de.yaml"], "`de.yaml`: is for de to en"),
         (["{model}", "memory.tsv", "--general", "de.yaml", "--general", "x.tsv"], "not both"),
