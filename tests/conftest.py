@@ -103,6 +103,8 @@ def tiny_tokenizer(ko_en_pairs):
 def make_trained(tiny_tokenizer):
     """Makes a model that has learned nothing, but whose translations differ from line to line and
     from seed to seed.
+
+    Nearly all of them are as long as `max_length_ratio` allows.
     """
     import torch
 
@@ -111,7 +113,14 @@ def make_trained(tiny_tokenizer):
     from mtkit.config.model import ModelConfig
     from mtkit.config.search import SearchConfig
 
-    def make(seed=1, max_length=20, tokenizer=tiny_tokenizer, tgt_lang="en", **dimensions):
+    def make(
+        seed=1,
+        max_length=20,
+        tokenizer=tiny_tokenizer,
+        tgt_lang="en",
+        max_length_ratio=1.0,
+        **dimensions,
+    ):
         sizes = {
             "d_model": 16,
             "n_heads": 2,
@@ -120,7 +129,7 @@ def make_trained(tiny_tokenizer):
             "n_decoder_layers": 1,
         }
         model_config = ModelConfig.model_validate(sizes | dimensions)
-        search = SearchConfig(beam_size=3, max_length_ratio=1.0, max_length_extra=5)
+        search = SearchConfig(beam_size=3, max_length_ratio=max_length_ratio, max_length_extra=5)
         config = ModelDirConfig(
             src_lang="ko",
             tgt_lang=tgt_lang,
@@ -180,7 +189,6 @@ def own_files(tiny_recipe_path, monkeypatch):
         shutil.copy(folder / f"valid.{side}", folder / f"test.{side}")
     (folder / "new.ko").write_text("나는 학교에 간다.\n\n물\n", encoding="utf-8")
     recipe = (folder / "tiny.yaml").read_text(encoding="utf-8").replace("validation.", "valid.")
-    recipe = recipe.replace("max_length_ratio: 1.0", "max_length_ratio: 0.5")
     (folder / "tiny.yaml").write_text(recipe, encoding="utf-8")
     monkeypatch.chdir(folder)
     return folder
@@ -251,6 +259,6 @@ validation:
 search:
   beam_size: 2
   # A model that has learned nothing seldom predicts EOS.
-  max_length_ratio: 1.0
+  max_length_ratio: 0.5
   max_length_extra: 5
 """

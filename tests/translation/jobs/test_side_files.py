@@ -20,7 +20,7 @@ CONSTRAINTS = ["", '{"must": ["house"]}', '{"must_not": ["the", "a"]}', "null"]
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory, make_trained):
     path = tmp_path_factory.mktemp("model") / "model"
-    save_model_dir(path, make_trained())
+    save_model_dir(path, make_trained(max_length_ratio=0.4))
     return path
 
 

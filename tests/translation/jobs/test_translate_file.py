@@ -31,7 +31,7 @@ from tests.conftest import fixture_lines
 @pytest.fixture(scope="module")
 def model_dir(tmp_path_factory, make_trained):
     path = tmp_path_factory.mktemp("model") / "model"
-    save_model_dir(path, make_trained())
+    save_model_dir(path, make_trained(max_length_ratio=0.4))
     return path
 
 
@@ -165,8 +165,8 @@ def test_settings_and_models_are_known_again(model_dir, tmp_path, make_trained):
         load={"precision": "auto", "tags": []},
     ).made_from(layout)
     assert made_from["settings"] == {"precision": "float32", "beam_size": 3, "input_format": "text"}
-    save_model_dir(tmp_path / "same", make_trained())
-    save_model_dir(tmp_path / "other", make_trained(seed=2))
+    save_model_dir(tmp_path / "same", make_trained(max_length_ratio=0.4))
+    save_model_dir(tmp_path / "other", make_trained(seed=2, max_length_ratio=0.4))
     (tmp_path / "same" / "README.md").write_text("a card for people")
     same, other = (
         spec_of(source, tmp_path / name).made_from(layout)["models"] for name in ("same", "other")
