@@ -75,7 +75,6 @@ def adaptation_recipe(
         "every_steps": every,
         # BLEU of a few hundred segments is too noisy to choose among checkpoints that are so close.
         "metric": "loss",
-        "max_sentences": max(2000, *counts.n_pairs.values()),
         "keep_best": 1,
         "patience": _PATIENCE,
     }
