@@ -34,6 +34,8 @@ def greedy_search(
 
 def _pick_best(step: StepContext[State]) -> NextTokens:
     top = step.rules.step_top_k(step.state, step.last_B1, step.parents_B1, 1, step.length)
+    if top.token_ids_BWC.size(2) == 1:
+        return NextTokens(top.token_ids_BWC[:, 0], top.log_probs_BWC[:, 0, 0])
     # While a minimum length applies there are two tokens, and an impossible EOS may be the first.
     best = top.log_probs_BWC[:, 0].max(1)
     return NextTokens(top.token_ids_BWC[:, 0].gather(1, best.indices[:, None]), best.values)
