@@ -42,7 +42,8 @@ def threshold_of(scores: NDArray[np.float64], keep: Keep) -> float:
     line = np.linspace(1.0, 0.0, len(falling))
     above = (falling - falling[-1]) / drop - line
     knee = int(above.argmax())
-    return float(falling[knee] if above[knee] > 0 else falling[-1])
+    # The points of a straight line are above it by rounding errors.
+    return float(falling[knee] if above[knee] > 1e-9 else falling[-1])
 
 
 def cross_entropy(score: PairScore) -> float:
