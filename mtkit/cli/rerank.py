@@ -97,14 +97,18 @@ class WeightOptions:
 
         Raises:
             MtkitError: The file is not one of weights.
-            typer.BadParameter: A weight is not a number, or a program has none.
+            typer.BadParameter: A weight is not a number or is given twice, or a program has none.
         """
         from mtkit.quality.weights import load_weights
 
         if self.weights_path is not None:
             return load_weights(self.weights_path)
         if self.weights:
-            return dict(map(_parse_weight, self.weights))
+            pairs = list(map(_parse_weight, self.weights))
+            names = [name for name, _ in pairs]
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise typer.BadParameter(f"--weight {twice}: is given twice")
+            return dict(pairs)
         if scores.scorers:
             raise typer.BadParameter(
                 "the scores of a program have a scale of their own: tune the weights with --tune, "
@@ -205,7 +209,7 @@ def _tune(
 
 
 def _parse_weight(text: str) -> tuple[str, float]:
-    from mtkit.quality.nbest_lists import is_number
+    from mtkit.io.json_lines import is_number
 
     name, _, value = text.rpartition("=")
     try:

@@ -4,7 +4,6 @@ The program reads one JSON object per line from stdin, with `id`, `source`, `hyp
 `reference`, and writes the same lines in the same order to stdout, each with a `prediction` added.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from mtkit.errors import MtkitError
 from mtkit.evaluation.comparison import System
 from mtkit.evaluation.corpus_metric import Rows
 from mtkit.io.json_command import Answer, run_json_command
+from mtkit.io.json_lines import is_number
 from mtkit.version import __version__
 
 _DIRECTIONS = {"higher": True, "lower": False}
@@ -152,13 +152,9 @@ def run_scorer(command: str, segments: Sequence[Mapping[str, Any]]) -> list[floa
 
 def _prediction(answer: Answer) -> float:
     prediction = answer.fields.get("prediction")
-    if (
-        isinstance(prediction, bool)
-        or not isinstance(prediction, int | float)
-        or not math.isfinite(prediction)
-    ):
+    if not is_number(prediction):
         raise MtkitError(
-            f"{answer.where}: prediction {prediction!r} is not a finite number",
+            f"{answer.where}: prediction {prediction!r:.60} is not a finite number",
             "each line needs the field prediction, a number",
         )
     return float(prediction)

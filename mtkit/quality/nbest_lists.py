@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.errors import MtkitError
-from mtkit.io.json_lines import broken_json
+from mtkit.io.json_lines import broken_json, is_number
 from mtkit.io.logs import counted
 from mtkit.io.text import read_lines
 
@@ -41,6 +41,7 @@ def read_nbest_lists(path: Path, sources: Sequence[str]) -> list[NbestList]:
     """
     lists: list[list[Candidate]] = []
     for number, candidate, where in _read(path):
+        _refuse_unwritable(candidate.text, where)
         if number == len(lists) + 1:
             lists.append([])
         elif number != len(lists):
@@ -77,6 +78,18 @@ def _read(path: Path) -> Iterator[tuple[int, Candidate, str]]:
         yield of_line, candidate, where
 
 
+def _refuse_unwritable(text: str, where: str) -> None:
+    """Refuse a text that would not be one line of a file, before anything is computed."""
+    if "\n" in text or text.endswith("\r"):
+        raise MtkitError(f"{where}: a translation contains a line break", _HINT)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise MtkitError(
+            f"{where}: a translation contains half of a surrogate pair", _HINT
+        ) from None
+
+
 def _parse_object(line: str, where: str) -> list[Candidate]:
     try:
         tree: Any = json.loads(line)
@@ -94,8 +107,3 @@ def _is_candidate(tree: Any) -> bool:
         and isinstance(tree.get("text"), str)
         and is_number(tree.get("score"))
     )
-
-
-def is_number(value: object) -> bool:
-    """Return whether a value is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

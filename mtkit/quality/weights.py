@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from mtkit.errors import MtkitError
 from mtkit.evaluation.corpus_metric import CorpusMetric
 from mtkit.io.atomic import atomic_write
+from mtkit.io.json_lines import is_number
 from mtkit.io.text import read_lines
 from mtkit.quality.features import FeatureTable
-from mtkit.quality.nbest_lists import NbestList, is_number
+from mtkit.quality.nbest_lists import NbestList
 from mtkit.version import __version__
 
 Weights = Mapping[str, float]

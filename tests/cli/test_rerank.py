@@ -80,6 +80,7 @@ def test_weights_are_tuned_and_used(mtkit, files, tmp_path):
         (["--tune", "w.json"], "--tune needs --reference"),
         (["--metric", "bleu"], "--metric is for --tune"),
         (["--weight", "x"], "not of the form NAME=W"),
+        (["--weight", "score=1", "--weight", "score=2"], "--weight score: is given twice"),
         (["--weight", "reverse=1"], "there is a weight for reverse, but no such feature"),
         (["--scorer", "LM:higher:cat"], "have a scale of their own"),
         (["--scorer", "mbr:higher:cat", "--weight", "mbr=1"], "the name mbr is taken"),

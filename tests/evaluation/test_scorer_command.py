@@ -81,6 +81,7 @@ for line in lines:
         ('{"id": "1"}\n{"id": "2"}\n', "prediction None is not a finite number"),
         ('{"id": "1", "prediction": NaN}\n{"id": "2"}\n', "prediction nan is not a finite"),
         ('{"id": "1", "prediction": 1e999}\n{"id": "2"}\n', "prediction inf is not a finite"),
+        (f'{{"id": "1", "prediction": 1{"0" * 400}}}\n{{"id": "2"}}\n', "is not a finite"),
         ('{"id": "1", "prediction": true}\n{"id": "2"}\n', "prediction True is not a finite"),
         ('{"id": "1", "prediction": "0.5"}\n{"id": "2"}\n', "prediction '0.5' is not a finite"),
     ],

@@ -59,6 +59,10 @@ def test_both_formats_are_read(tmp_path, content):
         ('{"n_best": []}\n', "line 1: has no list n_best"),
         ('{"n_best": [{"text": "a", "score": true}]}\n', "line 1: has no list n_best"),
         ('{"n_best": \n', "line 1: broken JSON"),
+        (f'{{"n_best": [{{"text": "a", "score": 1{"0" * 400}}}]}}\n', "line 1: has no list n_best"),
+        ('{"n_best": [{"text": "a\\nb", "score": 0}]}\n', "line 1: a translation contains a line"),
+        ('{"n_best": [{"text": "\\ud800", "score": 0}]}\n', "line 1: a translation contains half"),
+        ("1\t0\ta\r\r\n", "line 1: a translation contains a line break"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, message):
@@ -200,6 +204,7 @@ def test_weights_are_saved_and_loaded(tmp_path):
         *("", "[1]", "{}", '{"weights": {}}', '{"weights": {"score": 1}}'),
         '{"format_version": 1, "weights": {"score": "1"}}',
         '{"format_version": 1, "weights": {"score": NaN}}',
+        f'{{"format_version": 1, "weights": {{"score": 1{"0" * 400}}}}}',
     ],
 )
 def test_other_files_are_not_weights(tmp_path, content):
