@@ -53,12 +53,13 @@ def flag(options: FlagOptions, scores: PairScoreOptions, devices: DeviceOptions)
     inputs = [options.src_path, options.tgt_path, *scores.model_dirs]
     refuse_overwriting([options.output_path], inputs)
     pairs = list(read_pairs(options.src_path, options.tgt_path))
+    sources, translations = [src for src, _ in pairs], [tgt for _, tgt in pairs]
+    scores.check_direction(options.src_path, sources)
     functions = scores.load(devices)
     from mtkit.io.text import write_lines
     from mtkit.quality.doubtful_lines import find_doubts, flag_lines, summary
 
     values = {name: list(function(pairs)) for name, function in functions.items()}
-    sources, translations = [src for src, _ in pairs], [tgt for _, tgt in pairs]
     langs = options.src_lang or "", options.tgt_lang or ""
     flags = find_doubts(sources, translations, values, share=options.share, langs=langs)
     write_lines(options.output_path, flag_lines(pairs, flags, values, options.output_format))

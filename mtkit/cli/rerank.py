@@ -147,6 +147,7 @@ def rerank(
     from mtkit.quality.nbest_lists import read_nbest_lists
 
     lists = read_nbest_lists(options.nbest_path, sources)
+    scores.check_direction(options.src_path, sources)
     if weights.tune_path is not None:
         _tune(lists, weights, scores, devices)
         return
@@ -188,7 +189,7 @@ def _tune(
     assert options.tune_path is not None and options.reference_path is not None
     references = list(read_lines(options.reference_path, what="the references"))
     check_counts(len(lists), [references], "lines in the source text")
-    key, lang = options.metric or "chrf", options.tgt_lang or scores.tgt_lang
+    key, lang = options.metric or "chrf", options.tgt_lang or scores.langs[1]
     tokenize = tokenizer_of_language(lang) if key == "bleu" and lang else None
     [metric] = sacrebleu_metrics([key], [references], tokenize).values()
     table = FeatureTable.compute(lists, _features(scores, devices))

@@ -1,11 +1,15 @@
 """`mtkit rerank` and `mtkit flag`: files in, files out, and the mistakes of users."""
 
 import json
+import logging
+from pathlib import Path
 
 import pytest
 from sacrebleu.metrics.chrf import CHRF
 
 from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.cli.common.pair_score_options import PairScoreOptions
+from mtkit.errors import MtkitError
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +106,36 @@ def test_a_share_is_at_most_one(mtkit, files):
     outcome = mtkit("flag", files[0], files[2], "--share", "5")
     assert outcome.status == 2
     assert "--share 5.0: give a share" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("langs", "is_reverse", "name", "text", "message"),
+    [
+        ("ko en", False, "a.ko", "하나", ""),
+        ("en ko", True, "a.ko", "하나", ""),
+        ("ko en", False, "a.en", "one", "the name of the source text says en"),
+        ("ko en", True, "a.ko", "하나", "the name of the source text says ko"),
+        ("ko en", False, "a", "one", "this source text is in the script of en"),
+        ("ko en", True, "a", "하나", "this source text is in the script of ko"),
+        # The scripts say nothing of these.
+        *(("de en", False, "a", "one", ""), ("ja zh", False, "a", "一", "")),
+        *(("ko en", False, "a", "", ""), ("ko en", False, "a", "1", "")),
+        # A model with tags may translate in both directions.
+        ("ko en <2ko>", False, "a.en", "one", ""),
+    ],
+)
+def test_models_of_the_other_direction(
+    tmp_path, monkeypatch, caplog, langs, is_reverse, name, text, message
+):
+    src_lang, tgt_lang, *tags = langs.split()
+    config = {"src_lang": src_lang, "tgt_lang": tgt_lang, "tags": tags}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    options = PairScoreOptions(**{"reverse_dirs" if is_reverse else "forward_dirs": [tmp_path]})
+    monkeypatch.setattr(logging.getLogger("mtkit"), "propagate", True)
+    try:
+        options.check_direction(Path(name), [text])
+        found = caplog.text
+    except MtkitError as exc:
+        found = exc.message
+    assert message in found
+    assert bool(found) == bool(message)

@@ -1,5 +1,6 @@
 """Options of the commands that score pairs without references."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 FORWARD, REVERSE = "forward", "reverse"
 """Names of the scores of models."""
+_N_LINES = 1000
+"""Lines by which the script of a text is recognized."""
 
 
 @option_group("Scores of pairs")
@@ -48,13 +51,53 @@ class PairScoreOptions:
         return [name for name, model_dirs in given.items() if model_dirs]
 
     @property
-    def tgt_lang(self) -> str:
-        """Target language of the models; empty if unknown."""
+    def langs(self) -> tuple[str, str]:
+        """Languages that the models translate from and to; empty if unknown."""
         from mtkit.io.find_model import languages_of_model
 
         if self.forward_dirs:
-            return languages_of_model(self.forward_dirs[0])[1]
-        return languages_of_model(self.reverse_dirs[0])[0] if self.reverse_dirs else ""
+            return languages_of_model(self.forward_dirs[0])
+        src_lang, tgt_lang = (
+            languages_of_model(self.reverse_dirs[0]) if self.reverse_dirs else ("", "")
+        )
+        return tgt_lang, src_lang
+
+    def check_direction(self, src_path: Path, sources: Sequence[str]) -> None:
+        """Check that the source text is not in the target language of the models.
+
+        A warning is logged if its script is that of the target language.
+
+        Raises:
+            MtkitError: The name of its file says that it is.
+        """
+        from mtkit.corpus.read.file_names import language_of_file
+        from mtkit.corpus.scripts import scripts_of_language
+        from mtkit.errors import MtkitError
+        from mtkit.evaluation.words import count_scripts
+        from mtkit.io.find_model import tags_of_model
+        from mtkit.io.logs import get_logger
+
+        src_lang, tgt_lang = self.langs
+        # A model with tags may translate several languages.
+        if src_lang == tgt_lang or any(any(tags_of_model(path)) for path in self.model_dirs):
+            return
+        models = f"the models score translations from {src_lang} to {tgt_lang}"
+        if language_of_file(src_path) == tgt_lang:
+            raise MtkitError(
+                f"`{src_path}`: {models}, but the name of the source text says {tgt_lang}",
+                "check the order of the files, and which model is --forward-model and which"
+                " --reverse-model",
+            )
+        expected, other = scripts_of_language(src_lang), scripts_of_language(tgt_lang)
+        usual = count_scripts(sources[:_N_LINES]).most_common(1)
+        if expected and usual and usual[0][0] in other - expected:
+            get_logger(__name__).warning(
+                "`%s`: %s, but this source text is in the script of %s: check the order of the"
+                " files, and which model is --forward-model and which --reverse-model",
+                src_path,
+                models,
+                tgt_lang,
+            )
 
     def names(self) -> list[str]:
         """Return the names of all scores.
@@ -98,13 +141,21 @@ class PairScoreOptions:
     def _check_models(self) -> None:
         """Check all models before torch is imported, which takes seconds."""
         from mtkit.io.find_model import (
+            context_of_model,
             languages_of_model,
             refuse_no_model,
             refuse_other_direction,
         )
+        from mtkit.io.logs import get_logger
 
         for model_dir in self.model_dirs:
             refuse_no_model(model_dir)
+            if n := context_of_model(model_dir):
+                get_logger(__name__).warning(
+                    "`%s`: was trained with data.context: %d, but scores each line alone",
+                    model_dir,
+                    n,
+                )
         if self.forward_dirs:
             src_lang, tgt_lang = languages_of_model(self.forward_dirs[0])
             for model_dir in self.reverse_dirs or []:
