@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from mtkit.corpus.clean.match_keys import normalize_for_matching
 from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.errors import MtkitError
+from mtkit.io.logs import counted
 
 Part = Literal["train", "validation", "test"]
 MAX_TEST, MAX_VALIDATION = 2000, 1000
@@ -80,9 +81,9 @@ def split_memory(pairs: Iterable[SentencePair]) -> dict[Part, list[SentencePair]
         parts[part] = first_of_each_source(parts[part])
     if n_sources < _MIN_SOURCES or not all(parts.values()):
         raise MtkitError(
-            f"the memory is too small: {n_sources:,} different sources are left after cleaning, of "
-            f"which {len(parts['validation'])} would be for validation and {len(parts['test'])} for"
-            " the test",
+            f"the memory is too small: {counted(n_sources, 'sources')} after cleaning, without "
+            f"duplicates, of which {len(parts['validation'])} would be for validation and "
+            f"{len(parts['test'])} for the test",
             "adaptation needs about 50 segments, and gains most from thousands; for a few terms, "
             "use a term list: docs/guides/terminology.md",
         )

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +38,7 @@ Texts = dict[tuple[Domain, Part], list[SentencePair]]
 _MAX_GENERAL = 500_000
 """Maximum number of general training pairs."""
 _BATCH_SIZE = 5000
+_PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
 class GeneralText(NamedTuple):
@@ -49,25 +51,26 @@ class GeneralText(NamedTuple):
 
     def sources(self) -> tuple[CorpusSource, ...]:
         """Return all corpora that are read."""
-        if self.data is None:
+        return tuple(source for part in _PARTS for source in self.sources_of(part))
+
+    def sources_of(self, part: Part) -> tuple[CorpusSource, ...]:
+        """Return the corpora of a part, without tagged ones and those of other languages."""
+        data = self.data
+        if data is None:
             return ()
+        sources: tuple[CorpusSource, ...] = getattr(data, part)
+        langs = data.src_lang, data.tgt_lang
         return tuple(
             source
-            for source in (*self.data.train, *self.data.validation, *self.data.test)
-            if self._is_genuine(source)
+            for source in sources
+            if not (source.tags or source.tgt_tags) and data.languages_of(source) == langs
         )
 
     def pairs(self, part: Part) -> Iterator[SentencePair]:
-        """Read the pairs of a part, without tagged ones and those of other languages."""
-        for source in getattr(self.data, part, ()):
-            if self.data is not None and self._is_genuine(source):
-                yield from read_pairs(source, self.data)
-
-    def _is_genuine(self, source: CorpusSource) -> bool:
-        data = self.data
-        assert data is not None
-        has_own_langs = data.languages_of(source) != (data.src_lang, data.tgt_lang)
-        return not (source.tags or source.tgt_tags or has_own_langs)
+        """Read the pairs of a part."""
+        for source in self.sources_of(part):
+            assert self.data is not None
+            yield from read_pairs(source, self.data)
 
 
 class TextCounts(NamedTuple):
@@ -113,9 +116,6 @@ class TextCounts(NamedTuple):
                     f"{domain}: {train:,} pairs for training, {validation:,} for validation,"
                     f" {test:,} for the test"
                 )
-
-
-_PARTS: tuple[Part, ...] = ("train", "validation", "test")
 
 
 class TextFiles(NamedTuple):
@@ -182,9 +182,10 @@ def read_texts(
     if general.data is not None:
         n_wanted = math.ceil(general.ratio * len(texts["memory", "train"]) * max_epochs)
         n_validation = len(texts["memory", "validation"])
-        parts, tests_training = _read_general(
-            general, TextFixer(_clean_config(base)), min(n_wanted, _MAX_GENERAL), n_validation
-        )
+        with _hint_of_languages(base):
+            parts, tests_training = _read_general(
+                general, TextFixer(_clean_config(base)), min(n_wanted, _MAX_GENERAL), n_validation
+            )
         texts |= {("general", part): pairs for part, pairs in parts.items() if pairs}
     n_pairs = {f"{domain}.{part}": len(pairs) for (domain, part), pairs in texts.items()}
     n_tokens = {
@@ -215,6 +216,21 @@ def _clean_config(base: BaseModel) -> CleanConfig:
     return base.recipe.clean if base.recipe is not None else CleanConfig()
 
 
+@contextmanager
+def _hint_of_languages(base: BaseModel) -> Iterator[str]:
+    """Give errors about languages a hint that names those of the model, and yield that hint."""
+    src_lang, tgt_lang = base.langs
+    hint = (
+        f"the model translates from {src_lang} to {tgt_lang}: check the languages and the direction"
+        " of that text"
+    )
+    try:
+        yield hint
+    except MtkitError as exc:
+        # Here, the languages are not those of options or of a recipe.
+        raise MtkitError(exc.message, hint if "--src-lang" in exc.hint else exc.hint) from None
+
+
 def _read_memory(
     memory: Sequence[CorpusSource], base: BaseModel
 ) -> tuple[CleanReport, list[SentencePair]]:
@@ -222,16 +238,8 @@ def _read_memory(
     recipe = Recipe(data=_data_of(memory, base), clean=_clean_config(base))
     duplicates = recipe.clean.duplicates if recipe.clean.duplicates != "keep" else "exact"
     pairs = CleanPairs(cleaned_chunks(recipe, None), duplicates)
-    src_lang, tgt_lang = base.langs
-    hint = (
-        f"the model translates from {src_lang} to {tgt_lang}: check the languages and the direction"
-        " of the memory"
-    )
-    try:
+    with _hint_of_languages(base) as hint:
         kept = [SentencePair(*pair) for batch, _ in pairs for pair in batch]
-    except MtkitError as exc:
-        # Here, the languages are not those of options or of a recipe.
-        raise MtkitError(exc.message, hint if "--src-lang" in exc.hint else exc.hint) from None
     report = pairs.report()
     if not kept:
         lines = "; ".join(line.strip() for line in islice(report.lines(), 3))
@@ -250,6 +258,8 @@ def _read_general(
 
     Returns:
         The parts, and whether the test is held out from the training text.
+    Raises:
+        MtkitError: A file cannot be read, or the corpora of a part have no pairs.
     """
 
     def fixed(part: Part) -> Iterator[SentencePair]:
@@ -258,9 +268,19 @@ def _read_general(
                 bar.advance()
                 yield SentencePair(fixer.fix(src)[0], fixer.fix(tgt)[0])
 
-    test = sample_pairs(fixed("test"), MAX_TEST)
+    def sample(part: Part, n: int) -> list[SentencePair]:
+        pairs, sources = sample_pairs(fixed(part), n), general.sources_of(part)
+        if n and sources and not pairs:
+            names = ", ".join(map(describe_source, sources))
+            raise MtkitError(
+                f"`{names}`: no general text: each pair has an empty side, or there is none",
+                "check these files, or leave them out",
+            )
+        return pairs
+
+    test = sample("test", MAX_TEST)
     # Twice as many for the test as for validation if one set has to serve both.
-    validation = sample_pairs(fixed("validation"), n_validation if test else 3 * n_validation)
+    validation = sample("validation", n_validation if test else 3 * n_validation)
     if not test and len(validation) > 1:
         n_test = 2 * len(validation) // 3
         test, validation = validation[:n_test], validation[n_test:]
@@ -268,7 +288,12 @@ def _read_general(
     # Without general training text, validation without a set of its own is on the memory alone.
     n_missing = 0 if validation or not n_train else n_validation
     n_held_out = n_missing + (0 if test else 2 * n_validation)
-    train = sample_pairs(fixed("train"), n_train + n_held_out) if n_train + n_held_out else []
+    train = sample("train", n_train + n_held_out) if n_train + n_held_out else []
+    if n_train and not train:
+        logger.warning(
+            "all general text for training has tags or other languages, so only the original model"
+            " as a teacher counters forgetting; name other text with --general"
+        )
     if not test:
         test, train = train[: 2 * n_validation], train[2 * n_validation :]
     if n_missing:

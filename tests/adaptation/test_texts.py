@@ -1,5 +1,6 @@
 """Texts, settings and verdicts, without training."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,9 @@ def data_config(train, **keys):
     return DataConfig(src_lang="ko", tgt_lang="en", train=train, **keys)
 
 
-def test_general_text_of_a_recipe(corpus, base, ko_en_pairs):
+def test_general_text_of_a_recipe(corpus, base, ko_en_pairs, caplog, monkeypatch):
     """Its sets stay what they are, and tagged corpora are left out."""
+    monkeypatch.setattr(logging.getLogger("mtkit"), "propagate", True)
     pairs = {
         "memory": ko_en_pairs[:50],
         "genuine": ko_en_pairs[50:120],
@@ -85,6 +87,10 @@ def test_general_text_of_a_recipe(corpus, base, ko_en_pairs):
     # A test set alone is measured, not trained on.
     chosen, counts = read(ratio=0.0, test=test)
     assert set(chosen) == {"test"}
+    train = train[1:]
+    chosen, counts = read(validation=validation)
+    assert set(chosen) == {"validation", "test"}
+    assert "all general text for training has tags" in caplog.text
 
 
 def test_the_memory_is_cleaned_and_has_no_duplicates(corpus, base, ko_en_pairs):
