@@ -84,7 +84,7 @@ def test_a_source_of_symbols_has_a_part():
 def test_too_small_a_memory_is_named():
     with pytest.raises(MtkitError, match="too small: 20 sources"):
         split_memory(MEMORY[:20])
-    with pytest.raises(MtkitError, match="too small: 1 different sources"):
+    with pytest.raises(MtkitError, match="too small: 1 source after"):
         split_memory([SentencePair("same", str(i)) for i in range(100)])
 
 
