@@ -1,11 +1,14 @@
 """Weights of a model as a safetensors file, read into a model that has none yet."""
 
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -28,12 +31,23 @@ def save_weights(path: Path, model: nn.Module) -> None:
 def save_tensors(
     path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
 ) -> None:
-    """Write named tensors, and notes to the header of the file."""
+    """Write named tensors, and notes to the header of the file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
     contiguous = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
     path.touch()
     mode = path.stat().st_mode
     # Unlike `save`, it makes no copy of the weights in memory.
-    save_file(contiguous, path, metadata)
+    try:
+        save_file(contiguous, path, metadata)
+    except SafetensorError as exc:
+        # It has the errors of the operating system, such as a full disk, as text alone.
+        if match := re.search(r"\(os error (\d+)\)", str(exc)):
+            number = int(match[1])
+            raise OSError(number, os.strerror(number), str(path)) from exc
+        raise
     # It makes the file unreadable for other users.
     path.chmod(mode)
 

@@ -3,6 +3,7 @@ line.
 """
 
 import json
+import resource
 import shutil
 from dataclasses import replace
 
@@ -42,6 +43,19 @@ def separate_tokenizer(ko_en_pairs):
 
 def all_files(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_disk_that_becomes_full_is_named(make_trained, tmp_path):
+    trained = make_trained()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Unlike a full disk, this needs no permissions.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(MtkitError, match="model`: cannot be written: file too large"):
+            save_model_dir(tmp_path / "model", trained)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

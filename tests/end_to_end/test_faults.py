@@ -111,7 +111,7 @@ def test_training_on_a_full_disk_keeps_checkpoints_and_resumes_later(
     assert outs[0].split() == ["status", "1", "others"]
     error, hint = errors[0].splitlines()[-2:]
     assert error.startswith(f"error: `{run}`: not enough disk space: ") and error.endswith(" free")
-    assert re.fullmatch(r"hint: free \S+ [kM]B there, or choose another disk with --out", hint)
+    assert re.fullmatch(r"hint: free \S+ [kM]B there, or choose another disk for the output", hint)
 
     assert outs[1].startswith("status 1\n")
     error, hint = errors[1].splitlines()[-2:]

@@ -70,7 +70,7 @@ def check_free_space_for_run(
         MtkitError: There is not enough space for one.
     """
     checkpoint, model_dir = expected_bytes(model, recipe.training)
-    check_free_space(directory, checkpoint + model_dir, "choose another disk with --out")
+    check_free_space(directory, checkpoint + model_dir, "choose another disk for the output")
     n_max = max_checkpoints(recipe)
     n_bytes = max(0, n_max - n_checkpoints) * checkpoint + 2 * model_dir + _OTHER_BYTES
     if (free := free_bytes(directory)) < n_bytes:

@@ -332,8 +332,8 @@ class _DryRun:
             raise MtkitError(
                 f"`{self.run.path}`: not enough disk space: {format_bytes(needed)} needed,"
                 f" {format_bytes(free)} free",
-                "free space there, choose another disk with --out, or lower training.keep_last and"
-                " validation.keep_best",
+                "free space there, choose another disk for the output, or lower"
+                " training.keep_last and validation.keep_best",
             )
 
     def _report_validation(self, recipe: Recipe, profiling: ProfilingRun) -> None:
