@@ -22,7 +22,7 @@ class RerankOptions:
     """Input and output."""
 
     src_path: Annotated[Path, typer.Argument(metavar="SRC")]
-    """Source text, one segment per line; may be compressed."""
+    """Source text, one segment per line; may be compressed; - is stdin."""
     nbest_path: Annotated[Path, typer.Argument(metavar="NBEST")]
     """Its n-best translations, as `mtkit translate --n-best` writes them; - is stdin."""
     output_path: Annotated[
