@@ -34,7 +34,7 @@ def test_run_and_its_model_have_the_same_description(tiny_run):
     assert info.export_obstacles == [] and not info.has_shortlist and info.export is None
     assert info.non_default_search == {
         "beam_size": 1,
-        "max_length_ratio": 1.0,
+        "max_length_ratio": 0.5,
         "max_length_extra": 5,
     }
 

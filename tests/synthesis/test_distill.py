@@ -129,7 +129,7 @@ def test_a_program_without_translations_is_refused(folder, make, program, value,
 
 
 def test_a_program_that_drops_lines_is_refused(make, program):
-    with pytest.raises(MtkitError, match=r"teacher .*: 8 lines in, but 1 lines out"):
+    with pytest.raises(MtkitError, match=r"teacher .*: 8 lines in, but 1 line out"):
         make(CommandTeacher(program("print()")))
 
 
