@@ -14,8 +14,8 @@ PAIRS = [(SRC, TGT)] * 20
 
 
 def doubts(source, translation, **options):
-    pairs = [*PAIRS, (source, translation)]
-    return find_doubts(*zip(*pairs, strict=True), **options)[-1]
+    sources, translations = zip(*PAIRS, (source, translation), strict=True)
+    return find_doubts(sources, translations, **options)[-1]
 
 
 @pytest.mark.parametrize(

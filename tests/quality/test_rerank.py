@@ -133,9 +133,10 @@ def test_the_best_sum_is_chosen_and_of_equals_the_first(values, weights):
 
 
 def test_features_without_a_weight_are_not_computed():
-    [choice, *_] = rerank(
-        LISTS, {"score": list_scores, "x": lambda lists: 1 / 0}, {"score": 1, "x": 0}
-    )
+    def fail(lists):
+        raise AssertionError
+
+    [choice, *_] = rerank(LISTS, {"score": list_scores, "x": fail}, {"score": 1, "x": 0})
     assert choice.features == {"score": -0.5}
 
 
