@@ -50,7 +50,7 @@ lint: $(INSTALLED_TEST) ## lint the code and check its format
 types: $(INSTALLED_TEST) ## check the types
 	$(BIN)/pyright
 
-wheel: ## build a wheel, install it in a clean environment and translate a line with it
+wheel: ## build a wheel, install it in a clean environment, run a short demo and translate a line with it
 	PYTHON=$(PYTHON) tools/check_wheel.sh
 
 docs: $(INSTALLED) ## generate docs/reference from the code

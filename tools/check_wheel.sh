@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Build a wheel, install it without extras in a clean environment, train a few steps with it and translate a line.
+# Build a wheel, install it without extras in a clean environment, run a short demo with it and translate a line.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
@@ -12,7 +12,7 @@ cd "$dir" # so that the installed package is imported, not the checkout
 pip() { venv/bin/python -m pip --quiet --disable-pip-version-check "$@"; }
 pip wheel --no-deps ./source
 pip install --no-compile --constraint source/constraints.txt mtkit-*.whl
-venv/bin/mtkit demo --output demo --max-steps 10 > demo.log
+venv/bin/mtkit demo --output demo --max-steps "${CI_DEMO_STEPS:-100}" > demo.log
 model=$(find demo -name config.json -path '*model*' -print -quit)
 lines=$(echo '나는 학교에 간다' | venv/bin/mtkit translate - --model "$(dirname "$model")" | wc -l)
 [ "$lines" = 1 ] || { echo "check_wheel: $lines lines for one line" >&2; exit 1; }
