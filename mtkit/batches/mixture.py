@@ -173,7 +173,7 @@ class DataMixture:
             share, times = 100 * count / sum(counts), count / max(1, corpus.n_pairs)
             yield (
                 f"  {corpus.name}: {count:,} ({share:.1f} %),"
-                f" each of its {corpus.n_pairs:,} pairs {times:.3g} times"
+                f" each of its {corpus.n_pairs:,} pairs {_times(times)}"
             )
 
     def summary(self, epoch: int) -> str:
@@ -209,3 +209,8 @@ def _counts(sizes: NDArray[np.int64], stage: MixtureStage) -> NDArray[np.int64]:
     powers = np.where(is_used, (amounts / amounts.max()) ** (1 / stage.temperature), 0)
     counts = np.rint(amounts.sum() * (powers / powers.sum())).astype(np.int64)
     return np.where(is_used, np.maximum(counts, 1), 0)
+
+
+def _times(n: float) -> str:
+    number = f"{n:.3g}"
+    return "once" if number == "1" else f"{number} times"

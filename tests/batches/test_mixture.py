@@ -212,7 +212,7 @@ def test_the_mix_of_a_recipe():
     assert mix.counts(5) == [100, 25, 0]
     assert list(mix.describe(5)) == [
         "stage 3 of 3, from epoch 6 on: 125 pairs per epoch",
-        "  true: 100 (80.0 %), each of its 100 pairs 1 times",
+        "  true: 100 (80.0 %), each of its 100 pairs once",
         "  bt: 25 (20.0 %), each of its 50 pairs 0.5 times",
         "  news: 0 (0.0 %), each of its 8 pairs 0 times",
     ]

@@ -53,7 +53,7 @@ def test_stages_follow_one_another_and_are_logged(mixed, tmp_path, caplog):
         train(mixed(1), tmp_path / "run")
     messages = [record.getMessage() for record in caplog.records]
     assert "stage 1 of 2, epochs 1 to 1: 120 pairs per epoch" in messages
-    assert "  first: 120 (100.0 %), each of its 120 pairs 1 times" in messages
+    assert "  first: 120 (100.0 %), each of its 120 pairs once" in messages
     [n_batches] = [
         int(message.split()[0]) for message in messages if "batches per epoch" in message
     ]
