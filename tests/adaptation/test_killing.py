@@ -1,10 +1,7 @@
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 from mtkit.checkpoint.model_dir import save_model_dir
+from tests.killing import run_driver
 
 
 def test_kill_at_any_step_gives_the_same_bytes(tmp_path, ko_en_pairs, make_trained):
@@ -12,15 +9,7 @@ def test_kill_at_any_step_gives_the_same_bytes(tmp_path, ko_en_pairs, make_train
     for lang, texts in zip(("ko", "en"), zip(*ko_en_pairs[:60], strict=True), strict=True):
         text = "".join(f"{line}\n" for line in texts)
         (tmp_path / f"memory.{lang}").write_text(text, encoding="utf-8")
-    outcome = subprocess.run(
-        [sys.executable, Path(__file__).with_name("killing.py"), tmp_path],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stderr
-    seen = json.loads(outcome.stdout)
+    seen = run_driver(Path(__file__).with_name("killing.py"), tmp_path)
     assert seen["problems"] == []
     # Two sides of three parts, counts, recipe, run, model, two translations, and a report.
     assert seen["n_killed"] > 12

@@ -1,20 +1,10 @@
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.killing import run_driver
 
 
 def test_kill_at_any_step_gives_the_same_bytes(folder):
-    outcome = subprocess.run(
-        [sys.executable, Path(__file__).with_name("killing.py"), folder],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stderr
-    seen = json.loads(outcome.stdout)
+    seen = run_driver(Path(__file__).with_name("killing.py"), folder)
     assert seen["problems"] == []
     # Lines, three parts of translations and of scores, two sides, a recipe and a report.
     assert seen["n_killed"] > 15

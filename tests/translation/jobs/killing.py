@@ -9,57 +9,31 @@ JSON.
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Set
 from pathlib import Path
-from typing import Any
 
 from mtkit.translation.jobs.in_parts import translate_in_parts
 from mtkit.translation.jobs.part_worker import PartsOptions
 from mtkit.translation.jobs.translation_spec import TranslationFiles
 from mtkit.translation.jobs.worker_pool import WorkerPool
+from tests.killing import run_forked
 from tests.translation.jobs.functions import Upper
-
-_CHANGES = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir"})
-
-
-def die_before_change(folder: str, n_changes: int, changes: Set[str] = _CHANGES) -> None:
-    left = n_changes
-
-    def hook(event: str, args: tuple[Any, ...]) -> None:
-        nonlocal left
-        is_change = event in changes and (
-            event != "open" or bool(args[2] & (os.O_WRONLY | os.O_RDWR))
-        )
-        if is_change and (str(args[0]).startswith(folder) or not str(args[0]).startswith("/")):
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(hook)
 
 
 def translate(input_path: Path, output_path: Path, dies_after: int | None = None) -> int:
     """In a process of its own; its status as `os.waitpid` has it."""
-    pid = os.fork()
-    if pid:
-        return os.waitpid(pid, 0)[1]
-    status = 1
-    try:
-        if dies_after is not None:
-            die_before_change(str(output_path.parent), dies_after)
-        files = TranslationFiles(
-            input_path,
-            output_path,
-            prefix_path=input_path.with_name("prefixes.txt"),
-            alignments_path=output_path.with_name("links.txt"),
-        )
-        options = PartsOptions(chunk_lines=3, lines_per_part=5)
-        translate_in_parts(files, WorkerPool(Upper), {"settings": {}}, True, options)
-        status = 0
-    finally:
-        os._exit(status)
+    files = TranslationFiles(
+        input_path,
+        output_path,
+        prefix_path=input_path.with_name("prefixes.txt"),
+        alignments_path=output_path.with_name("links.txt"),
+    )
+    options = PartsOptions(chunk_lines=3, lines_per_part=5)
+    return run_forked(
+        lambda: translate_in_parts(files, WorkerPool(Upper), {"settings": {}}, True, options),
+        output_path.parent,
+        dies_after,
+    )
 
 
 def main(folder: Path, ending: str) -> None:

@@ -1,24 +1,14 @@
 import gzip
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.killing import run_driver
 
 
 def test_kill_at_any_file_change_loses_nothing_finished(tmp_path):
     lines = [f"line {i}" for i in range(12)]
     (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in lines))
     (tmp_path / "prefixes.txt").write_text("".join(f"p{i}\n" for i in range(12)))
-    outcome = subprocess.run(
-        [sys.executable, Path(__file__).with_name("killing.py"), tmp_path, ".txt.gz"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        check=False,
-    )
-    assert outcome.returncode == 0, outcome.stderr
-    seen = json.loads(outcome.stdout)
+    seen = run_driver(Path(__file__).with_name("killing.py"), tmp_path, ".txt.gz")
     assert seen["problems"] == []
     # Three parts, each made and renamed, and as many folders and files besides.
     assert seen["n_killed"] > 20
