@@ -78,7 +78,7 @@ class BaseModel(NamedTuple):
 def recorded_data(model_dir: Path) -> DataConfig | None:
     """Return the corpora that a model was trained on, where they and its recipe still exist.
 
-    The log says which they are, or what is missing.
+    Logs their names, or the first file that is missing.
 
     Raises:
         MtkitError: See `BaseModel.load`.

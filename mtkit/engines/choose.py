@@ -1,4 +1,4 @@
-"""Choice of the engine for a model directory, and of what it is made of."""
+"""Choice of the engine for a model directory, and its devices."""
 
 from collections.abc import Sequence
 from pathlib import Path

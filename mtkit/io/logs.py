@@ -65,7 +65,7 @@ def log_once(logger: logging.Logger, text: str, level: int = logging.INFO) -> No
 
 
 def counted(n: int, what: str) -> str:
-    """Return a number with the name of what is counted, as in `2 lines of x` or `1 line of x`.
+    """Return a count with its noun, such as `2 lines of x` or `1 line of x`.
 
     Args:
         n: The number.
