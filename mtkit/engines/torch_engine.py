@@ -23,6 +23,9 @@ logger = get_logger(__name__)
 _MIN_SOURCES_TO_FORK = 32
 """For fewer, threads are as good."""
 
+Finish = Callable[[list[int], list[list[Hypothesis]]], None]
+"""Called with the indices of the sources of a batch, and the hypotheses of each."""
+
 
 def initialize_fork() -> None:
     """Limit a fork to one thread, and let it use huge pages."""
@@ -68,20 +71,44 @@ class TorchEngine:
         return self._search(request)
 
     def _search(self, request: SearchRequest) -> list[list[Hypothesis]]:
-        batches = self._batches(request)
         found: list[list[Hypothesis]] = [[] for _ in request.sources]
-        journal = request.journal
+
+        def finish(batch: list[int], results: list[list[Hypothesis]]) -> None:
+            if request.journal is not None:
+                request.journal.add(request.key(batch), results)
+            for i, result in zip(batch, results, strict=True):
+                found[i] = _without_hidden(result, request, i)
+            request.on_batch(batch)
+
         with one_thread_for_numpy():
+            batches = self._search_together(request, self._batches(request), finish)
             search_batch = partial(self._search_batch, request, self._find_by(request))
             for batch, results in zip(
                 batches, self.workers.map(search_batch, batches), strict=True
             ):
-                if journal is not None:
-                    journal.add(request.key(batch), results)
-                for i, result in zip(batch, results, strict=True):
-                    found[i] = _without_hidden(result, request, i)
-                request.on_batch(batch)
+                finish(batch, results)
         return found
+
+    def _search_together(
+        self, request: SearchRequest, batches: list[list[int]], finish: Finish
+    ) -> list[list[int]]:
+        """Search batches by the scorer's own search, if it has one; return those that are left."""
+        search = None if request.constraints else self.scorer.batch_search(request.config)
+        if search is None:
+            return batches
+        journal = request.journal
+        new = [i for i in batches if journal is None or journal.get(request.key(i)) is None]
+        left = {tuple(batch) for batch in batches}
+
+        def on_found(index: int, results: list[list[Hypothesis]]) -> None:
+            left.remove(tuple(new[index]))
+            finish(new[index], results)
+
+        try:
+            search([[request.sources[i] for i in batch] for batch in new], on_found=on_found)
+        except torch.OutOfMemoryError:
+            logger.info("GPU memory is too small for two batches at a time")
+        return [batch for batch in batches if tuple(batch) in left]
 
     def _search_batch(
         self, request: SearchRequest, find_by: "Find", batch: list[int]
@@ -192,7 +219,9 @@ def _find_at_once(
     constraints: Sequence[Constraints] | None,
 ) -> list[list[Hypothesis]]:
     if constraints is None and (search := scorer.batch_search(config)) is not None:
-        return search(sources)
+        found: list[list[Hypothesis]] = []
+        search([sources], on_found=lambda _, hypotheses: found.extend(hypotheses))
+        return found
     scorer = scorer.for_search(config)
     has_phrases = constraints is not None and any(constraint.positive for constraint in constraints)
     if config.sampling:

@@ -191,7 +191,9 @@ class LogitsRules(Generic[State]):
         return [row for row, maximum in enumerate(self.max_lengths) if maximum == length]
 
 
-def block_repeated_ngrams(log_probs_BWV: Tensor, tokens_BWT: Tensor, n: int) -> None:
+def block_repeated_ngrams(
+    log_probs_BWV: Tensor, tokens_BWT: Tensor, n: int, n_tokens: Tensor | None = None
+) -> None:
     """Make tokens impossible that would repeat an n-gram, in place.
 
     Paulus et al. 2018 (arXiv:1705.04304), section 2.5.
@@ -200,20 +202,26 @@ def block_repeated_ngrams(log_probs_BWV: Tensor, tokens_BWT: Tensor, n: int) -> 
         log_probs_BWV: Log-probabilities of the next tokens.
         tokens_BWT: Tokens of the hypotheses so far.
         n: Length of the n-grams, at least 1.
+        n_tokens: How many of the T tokens exist, the same for all hypotheses. Shape (1,); None if
+            all do.
     """
     T = tokens_BWT.size(2)
     if n > T:
         return
-    last_BWX = tokens_BWT[:, :, n - 1 :]
-    if n > 1:
-        starts_BWXn = tokens_BWT.unfold(2, n, 1)[:, :, :, : n - 1]
-        is_repeated_BWX = (starts_BWXn == tokens_BWT[:, :, None, T - n + 1 :]).all(3)
+    if n_tokens is None:
+        last_BWm = tokens_BWT[:, :, T - n + 1 :]
     else:
-        is_repeated_BWX = torch.ones_like(last_BWX, dtype=torch.bool)
-    penalty_BWX = torch.zeros_like(last_BWX, dtype=log_probs_BWV.dtype).masked_fill(
+        offsets_m = torch.arange(1 - n, 0, device=tokens_BWT.device)
+        last_BWm = tokens_BWT.index_select(2, (n_tokens + offsets_m).clamp(min=0))
+    starts_BWXm = tokens_BWT.unfold(2, n, 1)[:, :, :, : n - 1]
+    is_repeated_BWX = (starts_BWXm == last_BWm[:, :, None]).all(3)
+    if n_tokens is not None:
+        ends_X = torch.arange(n, T + 1, device=tokens_BWT.device)
+        is_repeated_BWX &= ends_X <= n_tokens
+    penalty_BWX = torch.zeros_like(is_repeated_BWX, dtype=log_probs_BWV.dtype).masked_fill(
         is_repeated_BWX, -math.inf
     )
-    log_probs_BWV.scatter_add_(2, last_BWX, penalty_BWX)
+    log_probs_BWV.scatter_add_(2, tokens_BWT[:, :, n - 1 :], penalty_BWX)
 
 
 def penalize_repeated(log_probs_BWV: Tensor, tokens_BWT: Tensor, penalty: float) -> Tensor:

@@ -1,7 +1,7 @@
 """The interface between search and models: log-probabilities of next tokens."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, Protocol, Self, TypeVar
 
 import torch
@@ -13,8 +13,26 @@ from mtkit.search.top_k import top_k
 
 Averaging = Literal["mean", "log_mean"]
 """Average over an ensemble: of probabilities, or of log-probabilities, which are renormalized."""
-BatchSearch = Callable[[list[list[int]]], list[list[Hypothesis]]]
-"""Finds the n best hypotheses of each source of a batch."""
+
+
+class BatchSearch(Protocol):
+    """Searches several batches at a time."""
+
+    def __call__(
+        self,
+        batches: Sequence[list[list[int]]],
+        *,
+        on_found: Callable[[int, list[list[Hypothesis]]], None],
+    ) -> None:
+        """Find the n best hypotheses of each source of each batch.
+
+        Args:
+            batches: Sources of each batch, as token ids without EOS.
+            on_found: Called with the index of each batch as soon as it is done, and its hypotheses.
+        Raises:
+            torch.OutOfMemoryError: The memory of the device is too small.
+        """
+        ...
 
 
 class ScorerState(Protocol):

@@ -29,6 +29,8 @@ class BeamTensors(NamedTuple):
     """Length penalty at the maximum length."""
     is_done_B: Tensor
     """Whether the sentence is done."""
+    past_tokens_BWT: Tensor
+    """Tokens of the hypotheses; T is 0 unless n-grams must not be repeated."""
 
 
 class DecisionTensors(NamedTuple):

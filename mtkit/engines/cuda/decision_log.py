@@ -61,24 +61,32 @@ class DecisionLog:
         first_E = np.searchsorted(sentence_E[order_E], sentence_E[order_E])
         order_E = order_E[np.arange(len(order_E)) - first_E < n_best]
 
-        # Follow each hypothesis from its last token back to its first.
         step_E, sentence_E, column_E = step_E[order_E], sentence_E[order_E], column_E[order_E]
-        tokens_ET = np.zeros((len(order_E), n_steps), dtype=np.int64)
-        parent_E = finished_parents_TBW[step_E, sentence_E, column_E]
-        for step in range(n_steps - 1, -1, -1):
-            exists_E = step < step_E
-            tokens_ET[:, step] = np.where(exists_E, tokens_TBW[step, sentence_E, parent_E], 0)
-            parent_E = np.where(exists_E, parents_TBW[step, sentence_E, parent_E], parent_E)
+        # Follow each hypothesis from its last token back to its first. In the order of their ends,
+        # those that exist at a step are the first ones.
+        by_end_E = np.argsort(-step_E, kind="stable")
+        ends_E, rows_E = step_E[by_end_E], sentence_E[by_end_E]
+        parents_E = finished_parents_TBW[ends_E, rows_E, column_E[by_end_E]]
+        starts_E = np.cumsum(ends_E) - ends_E
+        tokens = np.empty(ends_E.sum(), dtype=np.int64)
+        n_existing_T = np.searchsorted(-ends_E, -np.arange(n_steps))
+        for step, n in zip(range(n_steps - 1, -1, -1), n_existing_T[::-1], strict=True):
+            rows, parents = rows_E[:n], parents_E[:n]
+            tokens[starts_E[:n] + step] = tokens_TBW[step, rows, parents]
+            parents_E[:n] = parents_TBW[step, rows, parents]
+        all_tokens, start_E = tokens.tolist(), np.empty_like(starts_E)
+        start_E[by_end_E] = starts_E
         hypotheses: list[list[Hypothesis]] = [[] for _ in range(self.n_sentences)]
-        for sentence, step, tokens, log_prob, score in zip(
+        for sentence, start, n_tokens, log_prob, score in zip(
             sentence_E.tolist(),
+            start_E.tolist(),
             step_E.tolist(),
-            tokens_ET.tolist(),
             log_prob_E[order_E].tolist(),
             score_E[order_E].tolist(),
             strict=True,
         ):
-            hypotheses[sentence].append(Hypothesis(tokens[:step], log_prob, score))
+            token_ids = all_tokens[start : start + n_tokens]
+            hypotheses[sentence].append(Hypothesis(token_ids, log_prob, score))
         return hypotheses
 
     def _records(self) -> np.ndarray:

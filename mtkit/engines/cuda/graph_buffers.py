@@ -3,7 +3,6 @@
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +13,8 @@ from mtkit.engines.cuda.static_state import Arena, SearchShape, StateCopy, copy_
 from mtkit.search.batch_layout import coarse_length
 from mtkit.search.ensemble_scorer import EnsembleState
 from mtkit.search.hypothesis import length_penalty
+from mtkit.search.logits_rules import block_repeated_ngrams
+from mtkit.search.scorer import TopTokens, top_tokens_of
 
 if TYPE_CHECKING:
     from mtkit.engines.cuda.scorer import CudaScorer
@@ -63,6 +64,7 @@ class GraphBuffers:
         memory: GraphMemory | None = None,
     ) -> None:
         B, _, W, T = shape
+        n_past_tokens = T if config.no_repeat_ngram_size else 0
         arena.used = 0
         self.scorer, self.config, self.shape = scorer, config, shape
         self.state = scorer.static_state(shape, arena.take)
@@ -75,6 +77,7 @@ class GraphBuffers:
             best_scores_BN=arena.take((B, config.n_best), torch.float32),
             final_penalties_B=arena.take((B,), torch.float32),
             is_done_B=arena.take((B,), torch.bool),
+            past_tokens_BWT=arena.take((B, W, n_past_tokens), torch.long),
         )
         n_unfinished, step = arena.take((1,), torch.int32), arena.take((1,), torch.long)
         log_TBX = arena.take((T, B, 5 * W + 1), torch.int32)
@@ -121,9 +124,9 @@ class GraphBuffers:
             copy_to_start(tensor, values)
         self.tensors.beam.is_done_B[len(copied.beam.is_done_B) :] = True
 
-    def read_log(self, n_steps: int) -> np.ndarray:
+    def log(self, n_steps: int) -> Tensor:
         """Return the decisions of the first steps on these buffers; see `DecisionLog`."""
-        return self.tensors.log_TBX[:n_steps].to("cpu", copy=True).numpy()
+        return self.tensors.log_TBX[:n_steps]
 
     def take_step(self, n_steps: int) -> None:
         """Take one step after `n_steps` others.
@@ -156,10 +159,38 @@ class GraphBuffers:
         return graph
 
     def _step(self) -> None:
-        # At most `beam_size` continuations of a hypothesis can be kept, and EOS may be among its
-        # best; while EOS is impossible, another one takes its place.
-        n_tokens = self.config.beam_size + 1 + (self.config.min_length > 0)
-        beam = self.tensors.beam
-        top = self.scorer.step_top_k(self.state, beam.token_ids_BW, beam.parents_BW, n_tokens)
-        self._decide(top, self.tensors, self.scorer.eos_id, self.config.min_length)
+        beam, config = self.tensors.beam, self.config
+        if config.no_repeat_ngram_size:
+            top, min_length = self._top_without_repetition(), 0
+        else:
+            # At most `beam_size` continuations of a hypothesis can be kept, and EOS may be among
+            # its best; while EOS is impossible, another one takes its place.
+            n_tokens, min_length = config.beam_size + 1 + (config.min_length > 0), config.min_length
+            inputs = self.state, beam.token_ids_BW, beam.parents_BW
+            top = self.scorer.step_top_k(*inputs, n_tokens)
+        self._decide(top, self.tensors, self.scorer.eos_id, min_length)
+        if config.no_repeat_ngram_size:
+            parents_BWT = beam.parents_BW[:, :, None].expand_as(beam.past_tokens_BWT)
+            past_tokens_BWT = beam.past_tokens_BWT.gather(1, parents_BWT)
+            past_tokens_BWT.index_copy_(2, self.state.length - 1, beam.token_ids_BW[:, :, None])
+            beam.past_tokens_BWT.copy_(past_tokens_BWT)
         self.tensors.step.add_(1)
+
+    def _top_without_repetition(self) -> TopTokens:
+        """Return the best next tokens that repeat no n-gram; see `LogitsRules.step`."""
+        beam, config, eos_id = self.tensors.beam, self.config, self.scorer.eos_id
+        log_probs_BWV = self.scorer.step(self.state, beam.token_ids_BW, beam.parents_BW)
+        length = self.state.length
+        block_repeated_ngrams(
+            log_probs_BWV, beam.past_tokens_BWT, config.no_repeat_ngram_size, length - 1
+        )
+        eos_BW = log_probs_BWV[:, :, eos_id].clone()
+        if config.min_length:
+            log_probs_BWV[:, :, eos_id] = eos_BW.masked_fill(length <= config.min_length, -math.inf)
+            # If no other token is left, a translation may end before its minimum length.
+            is_stuck_BW = log_probs_BWV.amax(2) == -math.inf
+            log_probs_BWV[:, :, eos_id] = torch.where(
+                is_stuck_BW, eos_BW, log_probs_BWV[:, :, eos_id]
+            )
+        top = top_tokens_of(log_probs_BWV, config.beam_size + 1, eos_id)
+        return top._replace(eos_log_probs_BW=eos_BW)

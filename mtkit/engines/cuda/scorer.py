@@ -1,7 +1,7 @@
 """Next-token scores on a GPU, with Triton kernels and CUDA graphs."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -64,7 +64,7 @@ class CudaScorer(EnsembleScorer):
     def batch_search(self, config: SearchConfig) -> BatchSearch | None:
         """See `StepScorer`."""
         search = self._graph_search
-        return (lambda sources: search(sources, config)) if search.can_search(config) else None
+        return partial(search, config=config) if search.can_search(config) else None
 
     def static_state(self, shape: SearchShape, take: Allocate) -> StaticState:
         """Make a state whose tensors keep their addresses and shapes."""

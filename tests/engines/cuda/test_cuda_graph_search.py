@@ -60,6 +60,12 @@ def make_sources(n_sentences, longest=12):
     ]
 
 
+def search_one(search, sources, config):
+    found = {}
+    search([sources], config, found.__setitem__)
+    return found[0]
+
+
 def assert_alike(found, expected):
     """Compare hypotheses and, up to rounding, their scores."""
     assert len(found) == len(expected)
@@ -82,6 +88,9 @@ def assert_alike(found, expected):
         {"beam_size": 3, "length_penalty": "none", "min_length": 0},
         {"beam_size": 3, "min_length": 9, "max_length": 12},
         {"beam_size": 5, "max_length_extra": 60, "alpha": 2.0},
+        {"beam_size": 4, "no_repeat_ngram_size": 1, "n_best": 3},
+        {"beam_size": 1, "no_repeat_ngram_size": 2, "min_length": 0},
+        {"beam_size": 2, "no_repeat_ngram_size": 1, "min_length": 38, "max_length_extra": 60},
     ],
     ids=str,
 )
@@ -91,7 +100,7 @@ def test_equals_beam_search(settings, device):
     assert search.can_search(config)
     for n_sentences in 13, 1, 5, 13:
         sources = make_sources(n_sentences)
-        assert_alike(search(sources, config), beam_search(scorer, sources, config))
+        assert_alike(search_one(search, sources, config), beam_search(scorer, sources, config))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -100,7 +109,7 @@ def test_unknown_words_are_not_generated(device):
     search = CudaGraphSearch(scorer)
     for allow_unk in (True, False):
         config = SearchConfig(beam_size=3, allow_unk=allow_unk)
-        found = search(sources, config)
+        found = search_one(search, sources, config)
         assert_alike(found, beam_search(scorer.for_search(config), sources, config))
         assert any(SPECIAL.unk in best.token_ids for [best] in found) == allow_unk
 
@@ -121,19 +130,24 @@ def test_other_models(positions, n_models, ensemble, device):
     config = SearchConfig(beam_size=4, n_best=2, ensemble=ensemble)
     sources = make_sources(9)
     assert_alike(
-        CudaGraphSearch(scorer)(sources, config),
+        search_one(CudaGraphSearch(scorer), sources, config),
         beam_search(scorer.for_search(config), sources, config),
     )
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_sentences_finish_at_different_times_and_buffers_grow(device):
+@pytest.mark.parametrize("n", [0, 3])
+def test_sentences_finish_at_different_times_and_buffers_grow(n, device):
     # EOS is improbable, so that translations reach their maximum length: 2 to over 100 tokens.
     scorer = make_scorer(device=device, eos_bias=-1.0)
     sources = make_sources(30, longest=60)
-    config = SearchConfig(beam_size=3, max_length_ratio=2.0, max_length_extra=0)
-    found = CudaGraphSearch(scorer)(sources, config)
+    config = SearchConfig(
+        beam_size=3, max_length_ratio=2.0, max_length_extra=0, no_repeat_ngram_size=n
+    )
+    found = search_one(CudaGraphSearch(scorer), sources, config)
     assert_alike(found, beam_search(scorer, sources, config))
+    ngrams = [[*zip(*(best.token_ids[i:] for i in range(3)), strict=False)] for [best] in found]
+    assert any(len(set(some)) < len(some) for some in ngrams) == (n == 0)
     lengths = sorted(len(best.token_ids) for [best] in found)
     assert lengths[0] < 32 < lengths[len(lengths) // 2] < 64 < lengths[-1]
 
@@ -142,18 +156,18 @@ def test_sentences_finish_at_different_times_and_buffers_grow(device):
 def test_a_small_search_is_unaffected_by_a_large_one_before(device):
     scorer, config = make_scorer(device=device), SearchConfig(beam_size=4, n_best=4)
     small, large = make_sources(3, longest=5), make_sources(30, longest=40)
-    fresh = CudaGraphSearch(scorer)(small, config)
+    fresh = search_one(CudaGraphSearch(scorer), small, config)
     search = CudaGraphSearch(scorer)
-    search(large, config)
-    again = search(small, config)
-    search(large, SearchConfig(beam_size=7))
-    assert again == search(small, config) == fresh
+    search_one(search, large, config)
+    again = search_one(search, small, config)
+    search_one(search, large, SearchConfig(beam_size=7))
+    assert again == search_one(search, small, config) == fresh
 
 
 def test_without_memory_the_buffers_are_released(monkeypatch):
     scorer, config, sources = make_scorer(), SearchConfig(beam_size=3), make_sources(13)
     search = CudaGraphSearch(scorer)
-    expected = search(sources, config)
+    expected = search_one(search, sources, config)
     start = scorer.start
 
     def start_few(some):
@@ -163,42 +177,73 @@ def test_without_memory_the_buffers_are_released(monkeypatch):
 
     monkeypatch.setattr(scorer, "start", start_few)
     with pytest.raises(torch.OutOfMemoryError):
-        search(sources, config)
-    assert search._arena.buffer.numel() == 0 and not search._buffers
-    assert_alike(search(sources[:4], config), expected[:4])
+        search_one(search, sources, config)
+    assert [pool.n_bytes for pool in search._pools] == [0, 0]
+    assert_alike(search_one(search, sources[:4], config), expected[:4])
 
 
-class LateCounts:
-    """Counts of unfinished sentences that are known two steps later, as on a GPU.
+class LateCount:
+    """A count of unfinished sentences that is known two steps later, as on a GPU.
 
-    They begin with the counts of a search that ended in an exception.
+    It begins with the counts of a search that ended in an exception. Whether the next one is known
+    already is a matter of chance.
     """
 
-    def __init__(self):
-        self.pending = [0, 0]
+    def __init__(self, seed):
+        self.pending, self.rng = [0, 0], random.Random(seed)
 
-    def read(self, number):
+    def start(self, number):
         self.pending.append(int(number))
+
+    @property
+    def is_ready(self):
+        return self
+
+    def query(self):
+        return self.rng.random() < 0.5
+
+    def synchronize(self):
+        pass
+
+    def read(self):
         return self.pending.pop(0) if len(self.pending) > 2 else sys.maxsize
 
     def clear(self):
         self.pending.clear()
 
 
-def test_counts_of_an_interrupted_search_are_dropped(monkeypatch):
-    scorer, config, sources = make_scorer(), SearchConfig(beam_size=3), make_sources(5)
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_batches_in_turns(seed, device, monkeypatch):
+    scorer, config = make_scorer(device=device), SearchConfig(beam_size=3, n_best=2)
+    batches = [make_sources(n, longest) for n, longest in ((9, 9), (1, 30), (16, 5), (4, 40))]
+    batches.insert(2, [])
     search = CudaGraphSearch(scorer)
-    monkeypatch.setattr(search, "_n_unfinished", LateCounts())
-    assert_alike(search(sources, config), CudaGraphSearch(scorer)(sources, config))
+    if device == "cpu":
+        for i, pool in enumerate(search._pools):
+            monkeypatch.setattr(pool, "n_unfinished", LateCount(10 * seed + i))
+    found = {}
+    search(batches, config, found.__setitem__)
+    assert sorted(found) == [0, 1, 2, 3, 4]
+    for i, sources in enumerate(batches):
+        assert_alike(found[i], beam_search(scorer, sources, config))
+
+
+def test_a_batch_is_finished_while_others_are_searched():
+    scorer, config = make_scorer(eos_bias=-1.0), SearchConfig(beam_size=2, max_length_extra=0)
+    batches = [make_sources(2, 40), make_sources(3, 3), make_sources(4, 3)]
+    order = []
+    CudaGraphSearch(scorer)(batches, config, lambda index, found: order.append(index))
+    assert order == [1, 2, 0]
 
 
 def test_threads_may_share_a_search():
     scorer, config = make_scorer(), SearchConfig(beam_size=3)
     texts = [make_sources(n) for n in (3, 4, 5, 6)]
-    expected = [CudaGraphSearch(scorer)(sources, config) for sources in texts]
+    expected = [search_one(CudaGraphSearch(scorer), sources, config) for sources in texts]
     search = CudaGraphSearch(scorer)
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda sources: search(sources, config), texts))
+        found = list(threads.map(lambda sources: search_one(search, sources, config), texts))
     assert found == expected
 
 
@@ -207,7 +252,7 @@ def test_non_finite_probabilities():
     with torch.no_grad():
         scorer.models[0].output_weight.fill_(torch.nan)
     with pytest.raises(MtkitError, match="not finite numbers"):
-        CudaGraphSearch(scorer)([[5, 6]], SearchConfig(max_length=40))
+        search_one(CudaGraphSearch(scorer), [[5, 6]], SearchConfig(max_length=40))
 
 
 def test_unsupported_settings():
@@ -216,11 +261,10 @@ def test_unsupported_settings():
         {"sampling": True},
         {"n_groups": 5},
         {"coverage_penalty": 0.1},
-        {"no_repeat_ngram_size": 3},
         {"repetition_penalty": 1.1},
     )
     assert not any(search.can_search(SearchConfig.model_validate(settings)) for settings in others)
-    assert search([], SearchConfig()) == []
+    assert search_one(search, [], SearchConfig()) == []
 
 
 def test_tensors_of_an_arena_do_not_overlap():

@@ -73,6 +73,7 @@ def make_step(n_hypotheses, n_best, seed):
         best_scores_BN=(randn(B, N) - 4).masked_fill(~is_finished_BN, -math.inf),
         final_penalties_B=torch.rand(B, generator=chance) + 1,
         is_done_B=is_true(0.2, B),
+        past_tokens_BWT=torch.zeros(B, W, 0, dtype=torch.long),
     )
     tensors = DecisionTensors(
         BeamTensors(*(tensor.to(DEVICE) for tensor in beam)),
