@@ -10,7 +10,12 @@ needs_gpu = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
-on_each_device = pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+_cuda = pytest.param("cuda", marks=needs_gpu)
+on_each_device = pytest.mark.parametrize("device", ["cpu", _cuda])
+# What other tests show of the CPU in less time.
+slow_on_cpu = pytest.mark.parametrize(
+    "device", [pytest.param("cpu", marks=pytest.mark.slow), _cuda]
+)
 
 
 def on_gpu(*values):

@@ -27,6 +27,7 @@ from tests.devices import (
     no_synchronization,
     on_each_device,
     on_gpu,
+    slow_on_cpu,
 )
 from tests.training.cramped import Cramped
 
@@ -56,7 +57,7 @@ def make_model(device, **changes):
 
 
 def make_batch(seed, n_pairs=24, S=16, T=21):
-    """Random sentences of 2 to S and 2 to T tokens."""
+    """Random sentences of 2 to S and 2 to T tokens; the first ones of each pair are aligned."""
     generator = torch.Generator().manual_seed(seed)
     src, tgt = (torch.randint(4, V, (n_pairs, n), generator=generator) for n in (S, T + 1))
     src_lengths, tgt_lengths = (
@@ -70,6 +71,7 @@ def make_batch(seed, n_pairs=24, S=16, T=21):
         tgt[:, 1:].masked_fill(~is_token, 0),
         int(is_token.sum()),
         is_token.flatten().nonzero().flatten(),
+        torch.tensor([[row, 0, 0] for row in range(n_pairs)]).T,
     )
 
 
@@ -185,17 +187,22 @@ CASES = {
     "accumulation": {"n_batches": 2},
     "R-Drop": {"r_drop": 2.5},
     "SimCut": {"simcut": 3.0},
+    "guided alignment": {"alignment_weight": 0.5},
     "moving average": {"ema_decay": 0.9},
-    "activation checkpointing": {"activation_checkpointing": True},
+    "activation checkpointing": {"activation_checkpointing": True},  # imports for two seconds
     "AdamW without clipping": {"optimizer": "adamw", "max_grad_norm": 0.0},
 }
+SLOW = {"activation checkpointing": pytest.mark.slow}
 
 
 @pytest.mark.parametrize(
-    ("device", "dtype"),
-    [("cpu", torch.float32), on_gpu("cuda", torch.bfloat16), on_gpu("cuda", torch.float16)],
+    ("device", "dtype", "case"),
+    [
+        *(pytest.param("cpu", torch.float32, case, marks=SLOW.get(case, [])) for case in CASES),
+        *(on_gpu("cuda", torch.bfloat16, case) for case in CASES),
+        *(on_gpu("cuda", torch.float16, case) for case in CASES),
+    ],
 )
-@pytest.mark.parametrize("case", CASES)
 def test_training_learns_without_synchronization(device, dtype, case):
     settings = dict(CASES[case])
     n_batches = settings.pop("n_batches", 1)
@@ -319,7 +326,7 @@ def test_dropout_follows_the_seed(device, dtype, compiles):
     assert losses[0] != pytest.approx(losses[2], rel=1e-4)
 
 
-@on_each_device
+@slow_on_cpu
 def test_activation_checkpointing_gives_the_same_gradients_with_the_same_dropout(device):
     found = []
     for checkpoints in (False, True):

@@ -15,7 +15,7 @@ from mtkit.training.sizing.batch_size_search import measure_batch_size
 from mtkit.training.sizing.profiling_run import ProfilingRun, WorstCaseBatches
 from mtkit.training.train import train
 from mtkit.translation.translator import Translator
-from tests.devices import gpu_memory_of, little_gpu_memory, on_each_device, on_gpu
+from tests.devices import gpu_memory_of, little_gpu_memory, on_each_device, on_gpu, slow_on_cpu
 from tests.training.test_loop import metrics
 
 
@@ -27,7 +27,7 @@ def losses(run_dir):
     return [entry["loss"] for entry in metrics(run_dir, "train")]
 
 
-@on_each_device
+@slow_on_cpu
 def test_a_resumed_run_equals_an_uninterrupted_one(device, tiny_recipe_path, tmp_path):
     changes = ["model.dropout=0.3", "training.log_every_steps=1"]
     for name, lengths in ("straight", (6,)), ("broken", (3, 6)):
@@ -108,7 +108,7 @@ def test_measured_batches_fit(device, tiny_recipe_path, tmp_path):
     assert effective - n_batches < max_tokens * n_batches <= effective
 
 
-@on_each_device
+@slow_on_cpu
 def test_a_measured_size_is_that_of_the_run(device, tiny_recipe_path, tmp_path):
     recipe = load(
         tiny_recipe_path,

@@ -13,7 +13,7 @@ from mtkit.io.find_model import SHORTLIST_NAME
 from mtkit.search.shortlist.build import make_shortlist, store_of_pairs
 from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.translation.translator import Translator
-from tests.devices import gpu_memory_of, little_gpu_memory, on_each_device, on_gpu
+from tests.devices import gpu_memory_of, little_gpu_memory, on_each_device, on_gpu, slow_on_cpu
 from tests.engines.marks import needs_bf16
 
 WAYS = {
@@ -37,7 +37,7 @@ WAYS = {
     "dictionary": {"unk_dictionary": {"물": "water"}, "beam_size": 1},
 }
 
-QUICK = ("greedy", "sampling", "n-grams", "groups", "mbr", "prefix", "must", "alignments")
+QUICK = ("greedy", "sampling", "n-grams", "prefix", "must", "alignments")
 """Enough on the CPU, where other tests compare these searches."""
 
 
@@ -181,7 +181,7 @@ def test_half_precision_scores_alike(device, precision, load, plain_translator, 
     assert found == pytest.approx(expected, rel=0.03)
 
 
-@on_each_device
+@slow_on_cpu
 def test_threads_share_a_translator(device, load, lines):
     translator = load(device)
     parts = [lines[i:] for i in range(3)]
@@ -200,7 +200,8 @@ def test_a_batch_that_does_not_fit_into_memory_is_searched_in_halves(
     caplog.set_level(logging.INFO)
     n = 6 if device == "cpu" else 200
     texts = [pair.src for pair in ko_en_pairs[:n]]
-    trained = make_trained(d_model=64 if device == "cuda" else 16)
+    # Wide enough that the decoder's cache takes most of the memory.
+    trained = make_trained(**({"d_model": 128, "n_decoder_layers": 2} if device == "cuda" else {}))
     trained.model.to(device)
 
     def translate():
@@ -222,7 +223,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_searched_in_halves(
         found = translate()
     else:
         needed, expected = gpu_memory_of(translate)
-        with little_gpu_memory(needed // 3):
+        with little_gpu_memory(needed // 2):
             found = translate()
     assert "halving the batch" in caplog.text
     assert_alike(found, expected)
