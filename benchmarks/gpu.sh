@@ -42,7 +42,7 @@ if [ "${1:-}" = --smoke ]; then
     TEST_FLAGS="" TESTS=$(grep -rl 'tests\.devices' tests --include='test_*.py')
     SMALL=tiny LARGE=tiny STEPS="--steps 4 --windows 4 --max-tokens 512" WARM="$STEPS" COMPILE=off
     RUN="--effective-tokens 512 --steps 12 --seconds 20 --interrupt 1"
-    SEARCH="--lines 5,10 --beams 1,2 --rounds 1"
+    SEARCH="--lines 4,8 --beams 1,2 --rounds 1"
     KERNELS="--sizes tiny --rows 256 --vocab 1000 --rounds 2"
 else
     BUNDLE=${1:-build/gpu}
