@@ -40,10 +40,10 @@ if [ "${1:-}" = --smoke ]; then
     "$PYTHON" benchmarks/gpu/prepare.py --out "$BUNDLE" --demo || exit 1
     DEVICE="--device cpu" PRECISION="--precision float32"
     TEST_FLAGS="" TESTS=$(grep -rl 'tests\.devices' tests --include='test_*.py')
-    SMALL=tiny LARGE=tiny STEPS="--steps 4 --windows 4 --max-tokens 512" WARM="$STEPS" COMPILE=off
-    RUN="--effective-tokens 512 --steps 12 --seconds 20 --interrupt 1"
-    SEARCH="--lines 4,8 --beams 1,2 --rounds 1"
-    KERNELS="--sizes tiny --rows 256 --vocab 1000 --rounds 2"
+    SMALL=tiny LARGE=tiny STEPS="--steps 4 --windows 4 --max-tokens 300" WARM="$STEPS" COMPILE=off
+    RUN="--effective-tokens 300 --steps 6 --seconds 20 --interrupt 1"
+    SEARCH="--lines 2,4 --beams 1,2 --rounds 1"
+    KERNELS="--sizes tiny --rows 256 --vocab 1000 --rounds 1"
 else
     BUNDLE=${1:-build/gpu}
     [ -f "$BUNDLE/bundle.json" ] || { echo "$BUNDLE: not made by benchmarks/gpu/prepare.py"; exit 1; }
