@@ -24,7 +24,7 @@ from benchmarks.gpu.bundle import print_result
 from benchmarks.train_speed import SIZES, peak
 from mtkit.config.training import TrainingConfig
 from mtkit.model.device import choose_device
-from mtkit.training.loss import label_smoothed_loss
+from mtkit.training.loss.token_loss import label_smoothed_loss
 from mtkit.training.optimizer import make_optimizer
 
 

@@ -5,7 +5,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from mtkit.training.loss import Loss
+from mtkit.training.loss.terms import Loss
 
 
 def alignment_loss(log_weights_BTS: Tensor, alignment: Tensor) -> Tensor:

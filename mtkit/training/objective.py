@@ -9,7 +9,8 @@ from mtkit.batches.collate import Batch
 from mtkit.config.recipe import alignment_head
 from mtkit.config.training import TrainingConfig
 from mtkit.model.transformer import Transformer
-from mtkit.training.loss import Loss, LossTerms, TeacherTerm, label_smoothed_loss, token_loss
+from mtkit.training.loss.terms import Loss, LossTerms, TeacherTerm
+from mtkit.training.loss.token_loss import label_smoothed_loss, token_loss
 
 if TYPE_CHECKING:
     from mtkit.training.distillation import Teacher

@@ -13,7 +13,7 @@ from mtkit.engines.precision import autocast
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.training.distributed.parallel import Parallel
-from mtkit.training.loss import Loss
+from mtkit.training.loss.terms import Loss
 from mtkit.training.objective import Objective, is_finite
 from mtkit.training.random_state import seed_everything
 

@@ -14,7 +14,8 @@ from mtkit.engines.precision import autocast
 from mtkit.model.device import choose_device
 from mtkit.model.transformer import Transformer
 from mtkit.training.ema import EmaWeights
-from mtkit.training.loss import LossTerms, TeacherTerm, token_loss
+from mtkit.training.loss.terms import LossTerms, TeacherTerm
+from mtkit.training.loss.token_loss import token_loss
 from mtkit.training.model_setup.activation_checkpointing import checkpoint_activations
 from mtkit.training.model_setup.compilation import compile_model
 from mtkit.training.objective import Objective

@@ -5,6 +5,7 @@ from types import ModuleType
 
 import torch
 
+from mtkit.engines.compilers import missing_compiler
 from mtkit.io.logs import get_logger
 
 logger = get_logger(__name__)
@@ -20,16 +21,20 @@ def kernels_for(device: torch.device, n_selected: int) -> ModuleType | None:
         device: Device of the tensors.
         n_selected: Number of values that a kernel has to select from each row.
     """
-    return _kernels() if device.type == "cuda" and n_selected <= _MAX_SELECTED else None
+    if n_selected > _MAX_SELECTED or not can_use_triton(device):
+        return None
+    from mtkit.engines.cuda import kernels
+
+    return kernels
 
 
 @cache
-def _kernels() -> ModuleType | None:
-    try:
-        from mtkit.engines.cuda import kernels
-    except ImportError:
+def can_use_triton(device: torch.device) -> bool:
+    """Return whether Triton kernels can run on a device; on a GPU without them, log why."""
+    if device.type != "cuda":
+        return False
+    if missing := missing_compiler(device):
         logger.warning(
-            "Triton is not installed, so search on the GPU is slower: pip install triton"
+            "training and search on the GPU are slower, because Triton needs %s", missing
         )
-        return None
-    return kernels
+    return not missing

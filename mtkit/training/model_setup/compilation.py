@@ -1,15 +1,9 @@
 """Compilation of a model for training."""
 
-import os
-import shutil
-import sysconfig
 import warnings
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
-import torch
-
+from mtkit.engines.compilers import missing_compiler
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.model.transformer import Transformer
@@ -38,7 +32,7 @@ def compile_model(
     device = model.output_weight.device
     if choice == "off" or (choice == "auto" and device.type != "cuda"):
         return False
-    if backend == "inductor" and (missing := _missing_compiler(device)):
+    if backend == "inductor" and (missing := missing_compiler(device)):
         if choice == "on":
             raise MtkitError(
                 f"training.compile is on, but torch.compile needs {missing}",
@@ -66,20 +60,3 @@ def _treat_sizes_as_symbols() -> None:
 
     symbol_config.use_duck_shape = False
     dynamo_config.specialize_float = True
-
-
-def _missing_compiler(device: torch.device) -> str | None:
-    """Return what torch.compile would need at the first batch, if it is missing."""
-    if device.type == "cuda" and find_spec("triton") is None:
-        return "the package triton (pip install triton)"
-    variable, names = (
-        ("CC", ("gcc", "cc", "clang"))
-        if device.type == "cuda"
-        else ("CXX", ("g++", "c++", "clang++"))
-    )
-    if not any(shutil.which(name) for name in (os.environ.get(variable), *names) if name):
-        return f"a compiler such as {names[0]}, which is not on the PATH"
-    # Triton and Inductor compile modules for this Python.
-    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
-        return "Python.h, which is in a package such as python3-dev"
-    return None

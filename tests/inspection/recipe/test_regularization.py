@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from mtkit.config.model import ModelConfig
 from mtkit.inspection.recipe.regularization import dropout_effects, label_smoothing_effect
 from mtkit.model.dropout import Dropout
-from mtkit.training.loss import label_smoothed_loss
+from mtkit.training.loss.token_loss import label_smoothed_loss
 
 VOCAB = 50
 

@@ -172,7 +172,7 @@ def test_a_missing_compiler_is_an_error_or_a_warning(monkeypatch, caplog):
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(MtkitError, match=r"torch\.compile needs a compiler such as g\+\+"):
         compile_model(make_model(), "on")
-    monkeypatch.setattr("mtkit.training.model_setup.compilation.find_spec", lambda name: None)
+    monkeypatch.setattr("mtkit.engines.compilers.find_spec", lambda name: None)
     on_gpu = SimpleNamespace(output_weight=SimpleNamespace(device=torch.device("cuda")))
     assert not compile_model(on_gpu, "auto")  # pyright: ignore[reportArgumentType]
     assert "not compiled" in caplog.text and "pip install triton" in caplog.text

@@ -8,7 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mtkit.training.loss import LossTerms, TeacherTerm, label_smoothed_loss, token_loss
+from mtkit.training.loss.terms import LossTerms, TeacherTerm
+from mtkit.training.loss.token_loss import label_smoothed_loss, token_loss
 
 D, V = 16, 37
 

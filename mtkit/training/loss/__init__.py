@@ -1,0 +1,1 @@
+"""Loss of each target token, computed together with the output layer."""
