@@ -68,7 +68,7 @@ RULES = {
         "warning",
         "with source and target swapped",
         "The model would generate the wrong language.",
-        "Swap them. If the languages differ in script, `clean.min_script` drops them.",
+        "Swap them. `clean.min_script` and `clean.wrong_language` drop most of them.",
         max_share=MAX_SHARE,
     ),
     "exchanged_names": Rule(
@@ -82,8 +82,8 @@ RULES = {
         "warning",
         "in the language of the other side",
         "Untranslated lines teach a model to copy.",
-        "Check some, and remove such pairs. If both sides are the same, "
-        "`clean.min_copy_letters` drops them.",
+        "Check some. `clean.wrong_language` drops those with frequent words, and "
+        "`clean.min_copy_letters` those with the same text on both sides.",
         0.001,
         MAX_SHARE,
     ),

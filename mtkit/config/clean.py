@@ -43,6 +43,11 @@ class CleanConfig(Section):
     """Minimum share of each side's letters that belong to a script of its language; 0 is off, as is
     an unknown language code. For scripts other than Latin a tenth of this suffices, and a side of
     only a few Latin letters is always kept, since names and code are written so."""
+    wrong_language: bool = True
+    """Drop pairs of which a side is in another language of the same script, as its frequent words
+    show. Finds about two thirds of news sentences in a wrong language, half of captions and a fifth
+    of sentences of five words, and nothing where the frequent words of a language are not known. On
+    by default: it drops 3 of 535,000 correct German, English and French lines."""
     max_char_ratio: NonNegativeFloat = 3.0
     """Maximum ratio of the sides' widths, after 10 is added to both; 0 is off. Chinese, Japanese
     and Korean letters have width 2, others 1, which makes languages comparable; the 10 lets short

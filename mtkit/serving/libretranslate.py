@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from mtkit.corpus.language_detection import Detection
 from mtkit.serving.context import AUTO, ServerContext, context_of, missing, resolve
-from mtkit.serving.detect import Detection
 from mtkit.serving.files import supported_suffixes
 from mtkit.serving.request_params import Params
 from mtkit.serving.service import TextResult, TranslationOptions

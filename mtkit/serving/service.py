@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from mtkit.corpus.language_detection import Detection, detect_language
 from mtkit.documents.xml_fragment import XmlTags
-from mtkit.serving.detect import Detection, detect_language
 from mtkit.serving.fair_queue import FairQueue, Job, QueueFullError, estimate_tokens
 from mtkit.serving.model_worker import BatchKey, ModelDescription, Terms
 from mtkit.serving.served_languages import Hop, NoRouteError, ServedLanguages

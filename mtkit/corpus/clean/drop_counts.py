@@ -15,6 +15,7 @@ RULES = {
     "char_ratio": "one side is much wider than the other (clean.max_char_ratio)",
     "copy": "both sides are the same (clean.min_copy_letters)",
     "test_overlap": "occurs in a validation or test set (clean.test_overlap)",
+    "language": "one side is in another language (clean.wrong_language)",
 }
 """Rules on the text of a pair, in the order in which they are applied."""
 

@@ -29,6 +29,10 @@ _CAUSES = {
         "one side has too few letters of its language's script",
         "check data.src_lang and data.tgt_lang, or lower clean.min_script",
     ),
+    "language": (
+        "one side is in another language than its language code says",
+        "check data.src_lang and data.tgt_lang, or set clean.wrong_language: false",
+    ),
     "char_ratio": (
         "one side is much longer than the other",
         "run `mtkit data check` to see whether the lines match, or raise clean.max_char_ratio",

@@ -11,6 +11,7 @@ from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean.held_out_keys import HeldOutKeys
 from mtkit.corpus.clean.pair_rules import LetterRules, exceeds_width_ratio, is_copy, is_garbled
 from mtkit.corpus.clean.text_fixes import FIXES, TextFixer
+from mtkit.corpus.language_detection import LanguageCheck
 from mtkit.corpus.read.pairs import read_pairs
 
 
@@ -48,6 +49,8 @@ class PairCleaner:
         self._min_copy_letters, self._drops_garbled = config.min_copy_letters, config.garbled
         self._src_rules = LetterRules(config, src_lang)
         self._tgt_rules = LetterRules(config, tgt_lang)
+        self._drops_wrong_language = config.wrong_language
+        self._src_language, self._tgt_language = LanguageCheck(src_lang), LanguageCheck(tgt_lang)
 
     @classmethod
     def for_recipe(cls, recipe: Recipe) -> Self:
@@ -111,6 +114,10 @@ class PairCleaner:
             return "copy"
         if self._held_out is not None and self._held_out.contains(src, tgt):
             return "test_overlap"
+        if self._drops_wrong_language and (
+            self._src_language.is_other(src) or self._tgt_language.is_other(tgt)
+        ):
+            return "language"
         return None
 
 

@@ -53,6 +53,8 @@ def cleaner():
         ("sch\ufffdn", "nice", "garbled"),
         ("3.", "Third", "letters"),
         ("Guten Morgen!", "좋은 아침!", "script"),
+        ("Wir sind da.", "Das ist mit der Zeit nicht auf dem Weg.", "language"),
+        ("The rest of it is with them.", "We are there.", "language"),
         ("Ja.", "That is what I have always said to him.", "char_ratio"),
         (
             "Cookies helfen uns bei der Bereitstellung.",
@@ -119,13 +121,14 @@ def test_everything_can_be_switched_off():
         ],
         0,
     )
-    flags = dict.fromkeys(["garbled", "entities", "invisible", "spaces"], False)
+    flags = dict.fromkeys(["garbled", "entities", "invisible", "spaces", "wrong_language"], False)
     config = CleanConfig.model_validate({**numbers, **flags, "normal_form": "none"})
     cleaner = PairCleaner(config, "de", "en")
     for pair in [
         ("sch\ufffdn", "x"),
         ("3", "Привет &amp; " * 500),
         ("Cookies helfen uns bei der Arbeit.",) * 2,
+        ("The rest of it is with them.", "Das ist nicht mit der Zeit."),
     ]:
         assert cleaner.clean(*pair) == (*pair, None, ())
 
@@ -160,7 +163,7 @@ def test_swapped_sides_are_detected_by_script(ko_en_pairs):
     ("folder", "src", "tgt", "n_max"),
     [
         ("multi30k", "train.de.gz", "train.en.gz", 2),
-        ("tatoeba-de-en", "train.de.gz", "train.en.gz", 0),
+        ("tatoeba-de-en", "train.de.gz", "train.en.gz", 1),  # with an English sentence
         ("wmt-news-de-en", "newstest2013.de", "newstest2013.en", 0),
         ("python-docs-ko-en", "train.ko.gz", "train.en.gz", 40),
         ("tatoeba-ko-en", "train.ko", "train.en", 0),

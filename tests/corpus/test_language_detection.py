@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtkit.serving.detect import detect_language
+from mtkit.corpus.language_detection import LanguageCheck, detect_language
 
 SENTENCES = {
     "ar": "هذا الكتاب من أفضل الكتب التي قرأتها في حياتي",
@@ -61,3 +61,40 @@ def test_one_candidate():
 
 def test_no_letters():
     assert [one.confidence for one in detect_language(["12 :-)"], ["ko", "en"])] == [0, 0]
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_no_sentence_is_in_another_language_than_its_own(language):
+    assert not LanguageCheck(language).is_other(SENTENCES[language])
+
+
+@pytest.mark.parametrize(
+    ("language", "taken_for"),
+    [("de", "en"), ("en", "de"), ("fr", "de"), ("tr", "en"), ("pl", "fr"), ("fi", "sv")],
+)
+def test_a_sentence_in_another_language(language, taken_for):
+    text = {
+        "de": "Das ist nicht auf dem Tisch, und ich war mit ihm.",
+        "en": "This is not on the table, and it was with him.",
+        "fr": "Les uns sont dans la rue, et je ne suis pas avec elle.",
+        "tr": "Bu çok daha iyi bir şey ama ben ne için geldim?",
+        "pl": "To nie jest tak, jak się o tym po prostu mówi.",
+        "fi": "Se oli niin, että hän ei ole siellä, mutta kun hän on.",
+    }[language]
+    assert LanguageCheck(taken_for).is_other(text)
+    assert not LanguageCheck(language).is_other(text)
+
+
+@pytest.mark.parametrize(
+    ("lang", "text"),
+    [
+        ("no", "Jeg ved ikke, hvad jeg skal gøre ved det, og det er med det."),  # Danish
+        ("hr", "Ja nisam to što je bilo, ali je to kao da se može reći."),  # Bosnian or Serbian
+        ("de", "Klaus Müller, José Peña, Łukasz Żak, Dvořák, Erdoğan"),
+        ("de", ""),
+        ("sr", "Ja nisam to što je bilo, ali je to kao da se može reći."),  # in two scripts
+        ("xx", SENTENCES["en"]),
+    ],
+)
+def test_doubtful_texts_are_not_in_another_language(lang, text):
+    assert not LanguageCheck(lang).is_other(text)

@@ -1,8 +1,7 @@
-"""Detection of the language of a text, among a few candidates.
+"""Detection of the language of a text by its script and by frequent words.
 
-The scripts of the letters decide first; frequent words and special letters separate languages that
-share a script. Nothing is learned from data, and the confidence is that of a naive Bayes classifier
-with fixed weights.
+Nothing is learned from data: the weights are fixed, those of a naive Bayes classifier. Scripts
+decide first; frequent words and special letters separate languages that share a script.
 """
 
 import re
@@ -26,6 +25,10 @@ _WRONG_SCRIPT_WEIGHT = -2.0
 _MISSING_SCRIPT_WEIGHT = -0.5
 _MAX_EVIDENCE = 40.0
 """Limits of the weights of letters in a text."""
+_MIN_FOREIGN_WEIGHT = 2.5
+"""A text is in another language if the weights of its words exceed those of its own by more."""
+_SIMILAR = 0.5
+"""Languages that share this many of their frequent words are too similar to distinguish."""
 _SIGNATURE_SCRIPTS = {"ja": frozenset({"hiragana", "katakana"}), "ko": frozenset({"hangul"})}
 """Scripts without which a text of a few Chinese characters is hardly in the language."""
 
@@ -74,6 +77,42 @@ def detect_language(texts: Sequence[str], candidates: Sequence[str]) -> list[Det
     return sorted(found, key=lambda one: -scores[one.language])
 
 
+class LanguageCheck:
+    """Finds texts that are in another language than expected, written in the same script.
+
+    Only frequent words count, since names have letters of any language. Of similar languages, such
+    as Danish and Norwegian, none is another one.
+
+    Args:
+        lang: Language code. Nothing is found if its frequent words are not known, or if it is
+            written in several scripts.
+    """
+
+    def __init__(self, lang: str) -> None:
+        self._lang = language_code(lang) or lang
+        self._weights: dict[str, list[tuple[str, float]]] = {}
+        scripts, own = scripts_of_language(lang), _profiles().get(self._lang)
+        if own is None or len(scripts) != 1:
+            return
+        for code, profile in _profiles().items():
+            is_similar = len(own.words & profile.words) >= _SIMILAR * len(own.words)
+            if code == self._lang or (scripts & scripts_of_language(code) and not is_similar):
+                for word in profile.words:
+                    self._weights.setdefault(word, []).append((code, _word_weights()[word]))
+
+    def is_other(self, text: str) -> bool:
+        """Whether the frequent words of a text are clearly those of another language."""
+        weights = self._weights
+        if not weights:
+            return False
+        scores: dict[str, float] = {}
+        for word in set(_WORD.findall(text[:_MAX_CHARS].casefold().replace("’", "'"))):
+            for code, weight in weights.get(word, ()):
+                scores[code] = scores.get(code, 0.0) + weight
+        own = scores.pop(self._lang, 0.0)
+        return max(scores.values(), default=0.0) - own > _MIN_FOREIGN_WEIGHT
+
+
 def _script_score(code: str, scripts: Counter[str]) -> float:
     own = scripts_of_language(code)
     if not own:
@@ -108,7 +147,7 @@ def _letter_score(code: str, letters: Counter[str]) -> float:
 
 @cache
 def _profiles() -> dict[str, _Profile]:
-    text = files("mtkit.serving").joinpath("frequent_words.txt").read_text(encoding="utf-8")
+    text = files("mtkit.corpus").joinpath("frequent_words.txt").read_text(encoding="utf-8")
     profiles = {}
     for line in text.splitlines():
         if not line.startswith("#"):
