@@ -107,7 +107,8 @@ class TorchEngine:
         try:
             search([[request.sources[i] for i in batch] for batch in new], on_found=on_found)
         except torch.OutOfMemoryError:
-            logger.info("GPU memory is too small for two batches at a time")
+            if len(new) > 1:
+                logger.info("GPU memory is too small for two batches at a time")
         return [batch for batch in batches if tuple(batch) in left]
 
     def _search_batch(
