@@ -66,7 +66,7 @@ train() {  # NAME LIMIT OPTION...
 }
 
 go machine 30 "$PYTHON" benchmarks/gpu/machine.py
-# Side by side, for the figures do not matter: compilation fills the caches of what is timed below.
+# In parallel, because these figures do not count: they fill the compilation caches for the timed parts.
 for size in $LARGE; do
     train "warm-up-$size" 170 --size "$size" --compile "$COMPILE" --part warm-up $WARM &
 done

@@ -1,4 +1,4 @@
-"""The machine on which the benchmarks run, and the versions of what they measure."""
+"""The machine on which the benchmarks run, and the versions of the measured packages."""
 
 import platform
 

@@ -17,7 +17,7 @@ _LAG = 2
 
 
 class BufferPool:
-    """Everything that one search at a time has on the device.
+    """The tensors and graphs of one search at a time, for any shape.
 
     Args:
         scorer: Computes log-probabilities.

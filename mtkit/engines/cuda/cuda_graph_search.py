@@ -184,7 +184,7 @@ class _Running:
         return self.wait is None or self.wait.query()
 
     def advance(self) -> Found | None:
-        """Continue to the next wait; return what is found at the end, else None."""
+        """Continue to the next wait; return the hypotheses if the search has ended, else None."""
         if self.wait is not None:
             self.wait.synchronize()
         try:
