@@ -140,12 +140,7 @@ class LogitsRules(Generic[State]):
         eos_BW = log_probs_BWV[:, :, self.eos_id].clone()
         if length <= max(self.min_lengths):
             is_too_short_B1 = self._is_too_short(length, log_probs_BWV.device)[:, None]
-            log_probs_BWV[:, :, self.eos_id] = eos_BW.masked_fill(is_too_short_B1, -math.inf)
-        # If no other token is left, a translation may end before its minimum length.
-        is_stuck_BW = log_probs_BWV.amax(2) == -math.inf
-        log_probs_BWV[:, :, self.eos_id] = torch.where(
-            is_stuck_BW, eos_BW, log_probs_BWV[:, :, self.eos_id]
-        )
+            block_early_eos(log_probs_BWV, self.eos_id, is_too_short_B1)
         if prefix is not None and prefix_log_probs_BW1 is not None:
             prefix.force(log_probs_BWV, prefix_log_probs_BW1, length)
         for row in self._rows_at_max_length(length):
@@ -189,6 +184,20 @@ class LogitsRules(Generic[State]):
 
     def _rows_at_max_length(self, length: int) -> list[int]:
         return [row for row, maximum in enumerate(self.max_lengths) if maximum == length]
+
+
+def block_early_eos(log_probs_BWV: Tensor, eos_id: int, is_too_short: Tensor) -> None:
+    """Make EOS impossible in place, unless no other token is left.
+
+    Args:
+        log_probs_BWV: Log-probabilities of the next tokens.
+        eos_id: The token EOS.
+        is_too_short: Whether a hypothesis that ends now is too short; broadcasts to (B, W).
+    """
+    eos_BW = log_probs_BWV[:, :, eos_id].clone()
+    log_probs_BWV[:, :, eos_id] = eos_BW.masked_fill(is_too_short, -math.inf)
+    is_stuck_BW = log_probs_BWV.amax(2) == -math.inf
+    log_probs_BWV[:, :, eos_id] = torch.where(is_stuck_BW, eos_BW, log_probs_BWV[:, :, eos_id])
 
 
 def block_repeated_ngrams(

@@ -13,7 +13,7 @@ from mtkit.engines.cuda.static_state import Arena, SearchShape, StateCopy, copy_
 from mtkit.search.batch_layout import coarse_length
 from mtkit.search.ensemble_scorer import EnsembleState
 from mtkit.search.hypothesis import length_penalty
-from mtkit.search.logits_rules import block_repeated_ngrams
+from mtkit.search.logits_rules import block_early_eos, block_repeated_ngrams
 from mtkit.search.scorer import TopTokens, top_tokens_of
 
 if TYPE_CHECKING:
@@ -186,11 +186,6 @@ class GraphBuffers:
         )
         eos_BW = log_probs_BWV[:, :, eos_id].clone()
         if config.min_length:
-            log_probs_BWV[:, :, eos_id] = eos_BW.masked_fill(length <= config.min_length, -math.inf)
-            # If no other token is left, a translation may end before its minimum length.
-            is_stuck_BW = log_probs_BWV.amax(2) == -math.inf
-            log_probs_BWV[:, :, eos_id] = torch.where(
-                is_stuck_BW, eos_BW, log_probs_BWV[:, :, eos_id]
-            )
+            block_early_eos(log_probs_BWV, eos_id, length <= config.min_length)
         top = top_tokens_of(log_probs_BWV, config.beam_size + 1, eos_id)
         return top._replace(eos_log_probs_BW=eos_BW)
