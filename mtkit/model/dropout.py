@@ -1,8 +1,11 @@
 """Dropout with masks that are cheap to draw on a CPU."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 _LEVELS = 256
 
@@ -26,11 +29,36 @@ class Dropout(nn.Module):
         if x.device.type != "cpu" or torch.compiler.is_compiling():
             return F.dropout(x, self.p)
         n_dropped = min(max(round(self.p * _LEVELS), 1), _LEVELS - 1)
-        is_dropped = random_bytes(x.numel()).view(x.shape) < n_dropped
-        return x.masked_fill(is_dropped, 0.0).mul_(_LEVELS / (_LEVELS - n_dropped))
+        return _ByteDropout.apply(x, random_bytes(x.numel()).view(x.shape), n_dropped)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class _ByteDropout(torch.autograd.Function):
+    """Sets values to zero where a random byte is below n_dropped, and scales up the others.
+
+    The selection is torch's gradient of a threshold, which is vectorized on a CPU; `masked_fill`
+    and comparisons of bytes are not.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bytes_: Tensor, n_dropped: int) -> Tensor:
+        ctx.save_for_backward(bytes_)
+        ctx.n_dropped = n_dropped
+        return _drop_below(x, bytes_, n_dropped)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        (bytes_,) = ctx.saved_tensors
+        return _drop_below(grads[0], bytes_, ctx.n_dropped), None, None
+
+
+def _drop_below(x: Tensor, bytes_: Tensor, n_dropped: int) -> Tensor:
+    # Exact in half precision too, which represents all integers from 0 to 255.
+    kept = torch.ops.aten.threshold_backward(x, bytes_.to(x.dtype), n_dropped - 1)
+    return kept.mul_(_LEVELS / (_LEVELS - n_dropped))
 
 
 def random_bytes(n: int) -> Tensor:

@@ -56,6 +56,24 @@ def test_dropout_s_gradient_is_its_mask():
     torch.testing.assert_close(x.grad, (out != 0).float() / 0.75)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("p", [0.001, 0.3, 0.5, 0.999])
+def test_dropout_equals_a_mask_of_bytes(dtype, p):
+    x = torch.randn(40, 60, generator=torch.Generator().manual_seed(1)).to(dtype).t()
+    x[0, 0], x[1, 1] = torch.nan, torch.inf
+    x.requires_grad_()
+    grad = torch.randn(60, 40, generator=torch.Generator().manual_seed(2)).to(dtype)
+    torch.manual_seed(3)
+    out = Dropout(p)(x)
+    out.backward(grad)
+    torch.manual_seed(3)
+    n_dropped = min(max(round(256 * p), 1), 255)
+    is_dropped = random_bytes(x.numel()).view(x.shape) < n_dropped
+    for got, full in ((out, x), (x.grad, grad)):
+        expected = full.masked_fill(is_dropped, 0.0) * (256 / (256 - n_dropped))
+        torch.testing.assert_close(got, expected, rtol=0, atol=0, equal_nan=True)
+
+
 def test_dropout_does_nothing_outside_training_or_at_0():
     x = torch.randn(100)
     assert torch.equal(Dropout(0.5).eval()(x), x)
