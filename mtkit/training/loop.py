@@ -4,7 +4,6 @@ import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -13,13 +12,14 @@ from mtkit.batches.collate import Batch
 from mtkit.batches.loader import BatchLoader
 from mtkit.checkpoint.training_checkpoint import TrainingState
 from mtkit.config.recipe import Recipe
+from mtkit.engines.lagged_reader import LaggedReader
 from mtkit.io.logs import get_logger
 from mtkit.training.checkpoints import Checkpoints
 from mtkit.training.divergence import DivergenceMonitor
 from mtkit.training.model_setup.freezing import n_parameters, n_trained
 from mtkit.training.optimizer import learning_rate
 from mtkit.training.publisher import Publisher
-from mtkit.training.reporting.metric_accumulator import MetricAccumulator
+from mtkit.training.reporting.metric_accumulator import Counts, MetricAccumulator
 from mtkit.training.reporting.reporter import Reporter
 from mtkit.training.setup import TrainingData
 from mtkit.training.step import Stepper
@@ -28,7 +28,7 @@ from mtkit.training.stop_signals import Interrupted, PendingActions, StopSignals
 logger = get_logger(__name__)
 
 CHECK_EVERY_STEPS = 10
-"""Steps between checks for divergence, which synchronize the device."""
+"""Steps between checks for divergence."""
 
 Outcome = Literal["complete", "time_up", "rolled_back"]
 
@@ -104,6 +104,7 @@ class TrainingLoop:
         self.data, self.loader, self.stepper = data, loader, stepper
         self.checkpoints, self.publisher, self.reporter = checkpoints, publisher, reporter
         self.monitor = DivergenceMonitor(stepper)
+        self._sums: LaggedReader[Counts] = LaggedReader(0 if stepper.device.type == "cpu" else 1)
         self.state = state
         self.started_s = time.monotonic() - state.train_s
 
@@ -164,17 +165,15 @@ class TrainingLoop:
                 state.n_tokens += n_tokens
                 state.score = state.rank = None
 
-                # Progress is shown with metrics only where reading them does not delay training.
-                may_read = self._may_synchronise()
-                values = partial(self._current_values, metrics, rate)
-                self.reporter.count_step(values if may_read else None)
+                self.reporter.count_step(self._progress(metrics, rate))
 
                 # Requests of any process count for all, so that all do the same.
                 requested = self._sum_over_processes(signals.pending())
                 due = DueActions.after(state.step, recipe, requested)
 
                 # Before anything is logged or saved: a checkpoint of diverged weights is useless.
-                if due.checks and self.monitor.has_diverged():
+                waits = due.logs or due.saves
+                if due.checks and self.monitor.has_diverged(state.step, waits=waits):
                     self._roll_back()
                     return "rolled_back"
 
@@ -216,15 +215,6 @@ class TrainingLoop:
     def _sum_over_processes(self, actions: PendingActions) -> PendingActions:
         return PendingActions(*self.parallel.sum_ints(actions))
 
-    def _may_synchronise(self) -> bool:
-        """Whether synchronizing the device costs nothing now.
-
-        On a CPU it never does; on a GPU, the steps that are checked for divergence synchronize
-        anyway.
-        """
-        step = self.state.step
-        return self.stepper.device.type == "cpu" or step == 1 or step % CHECK_EVERY_STEPS == 0
-
     def _validate_and_save(self, metrics: MetricAccumulator, due: DueActions) -> None:
         state = self.state
         reason = "validating" if due.validates else "saving"
@@ -263,6 +253,7 @@ class TrainingLoop:
         message = self.monitor.check_rollbacks(self.state)
         n_rollbacks = self.state.n_rollbacks + 1
         self.state = state = self.checkpoints.roll_back()
+        self._sums.clear()
         state.n_rollbacks = n_rollbacks
         factor = f"{0.5**n_rollbacks:g} of the learning rate"
         self.reporter.log(f"{message}; rolling back to step {state.step:,}, with {factor}")
@@ -276,8 +267,19 @@ class TrainingLoop:
         self.state.train_s = time.monotonic() - self.started_s
         self.reporter.log_training(self.state.step, self._values(metrics.as_dict(), rate))
 
-    def _current_values(self, metrics: MetricAccumulator, rate: float) -> dict[str, float]:
-        return self._values(metrics.local_values(), rate)
+    def _progress(self, metrics: MetricAccumulator, rate: float) -> dict[str, float] | None:
+        """Return the metrics to show between two lines of the log, without delaying training.
+
+        On a GPU they are read every CHECK_EVERY_STEPS steps, as they were at the read before; in
+        other steps, None is returned.
+        """
+        step, sums = self.state.step, metrics.local_sums()
+        is_due = self.stepper.device.type == "cpu" or step == 1 or step % CHECK_EVERY_STEPS == 0
+        if sums is None or not is_due:
+            return None
+        self._sums.start(sums, metrics.counts())
+        read = self._sums.read()
+        return None if read is None else self._values(read[1].metrics(read[0]), rate)
 
     def _values(self, means: dict[str, float], rate: float) -> dict[str, float]:
         """Add the current values of this step to the means since the last log line."""

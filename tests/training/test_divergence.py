@@ -6,15 +6,24 @@ import json
 import logging
 import os
 import signal
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
+from mtkit.checkpoint.training_checkpoint import (
+    TrainingState,
+    list_checkpoints,
+    read_state,
+)
 from mtkit.config.recipe import Recipe
+from mtkit.config.training import TrainingConfig
 from mtkit.training import loop
-from mtkit.training.divergence import Diverged
+from mtkit.training.divergence import Diverged, DivergenceMonitor
 from mtkit.training.step import Stepper
 from mtkit.training.stop_signals import Interrupted
 from mtkit.training.train import train
@@ -182,3 +191,44 @@ def test_signal_while_diverging_keeps_the_count(tiny_recipe_path, tmp_path, spoi
     )
     assert state.n_rollbacks == 1
     assert same(weights, final_weights(by_hand.run_dir)[1])
+
+
+def first_divergence(checks, device, resumed_after=()):
+    """The step of the check that reports divergence, and the message.
+
+    Args:
+        checks: Count of bad updates, and whether the check waits for it.
+        device: Device whose way of reading is used.
+        resumed_after: Checks after which a new process continues.
+    """
+    stepper: Any = SimpleNamespace(
+        device=torch.device(device),
+        config=TrainingConfig(max_bad_steps=3),
+        scaler=SimpleNamespace(is_enabled=lambda: False),
+    )
+    monitor = DivergenceMonitor(stepper)
+    for step, (count, waits) in enumerate(checks):
+        stepper.n_bad_in_a_row = torch.tensor(float(count))
+        if monitor.has_diverged(step, waits=waits):
+            return step, monitor.check_rollbacks(TrainingState(step=step))
+        if step in resumed_after:
+            monitor = DivergenceMonitor(stepper)
+    return None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=1, max_size=8),
+    st.sets(st.integers(0, 7)),
+)
+def test_a_gpu_finds_the_same_divergence_later_but_before_anything_is_saved(checks, steps):
+    checks[-1] = (checks[-1][0], True)
+    # A run is interrupted after it has saved, which it does after checks that wait.
+    saves = {step for step, (_, waits) in enumerate(checks) if waits}
+    plain = first_divergence(checks, "cpu")
+    lagged = first_divergence(checks, "cuda")
+    assert lagged == first_divergence(checks, "cuda", saves & steps)
+    if plain is None or lagged is None:
+        assert plain == lagged
+        return
+    assert lagged[1] == plain[1]
+    assert plain[0] <= lagged[0] <= min(plain[0] + 1, *(s for s in saves if s >= plain[0]))

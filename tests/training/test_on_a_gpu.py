@@ -13,6 +13,7 @@ from mtkit.config.training import TrainingConfig
 from mtkit.engines.precision import autocast
 from mtkit.model.device import choose_device
 from mtkit.model.transformer import Transformer
+from mtkit.training.divergence import DivergenceMonitor
 from mtkit.training.ema import EmaWeights
 from mtkit.training.loss.terms import LossTerms, TeacherTerm
 from mtkit.training.loss.token_loss import token_loss
@@ -215,8 +216,11 @@ def test_training_learns_without_synchronization(device, dtype, case):
     stepper = make_stepper(model, dtype, ema, **settings)
     batches = [make_batch(i, 8).to(stepper.device) for i in range(n_batches)]
     losses = [stepper.step(batches, 1, 0.01).nll]
+    monitor = DivergenceMonitor(stepper)
     with no_synchronization(device):
-        losses += [stepper.step(batches, number, 0.01).nll for number in range(2, 12)]
+        for number in range(2, 12):
+            losses.append(stepper.step(batches, number, 0.01).nll)
+            assert not monitor.has_diverged(number, waits=False)
     n_tokens = sum(batch.n_tokens for batch in batches)
     first, *_, last = (float(loss) / n_tokens for loss in losses)
     assert last < 0.8 * first

@@ -6,14 +6,14 @@ import torch
 
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cuda.graph_buffers import GraphBuffers, GraphMemory
-from mtkit.engines.cuda.lagged_count import LaggedCount
 from mtkit.engines.cuda.static_state import Arena, SearchShape
+from mtkit.engines.lagged_reader import LaggedReader
 
 if TYPE_CHECKING:
     from mtkit.engines.cuda.scorer import CudaScorer
 
 _LAG = 2
-"""Number of steps by which the device may be ahead of what Python knows."""
+"""Number of steps by which a GPU may be ahead of what Python knows."""
 
 
 class BufferPool:
@@ -25,7 +25,8 @@ class BufferPool:
 
     def __init__(self, scorer: "CudaScorer") -> None:
         self.scorer = scorer
-        self.n_unfinished = LaggedCount(scorer.device, _LAG)
+        lag = _LAG if scorer.device.type == "cuda" else 0
+        self.n_unfinished: LaggedReader[None] = LaggedReader(lag)
         self._buffers: dict[tuple[SearchShape, SearchConfig], GraphBuffers] = {}
         self._arena = Arena(0, scorer.device)
         self._memory = GraphMemory.on(scorer.device)

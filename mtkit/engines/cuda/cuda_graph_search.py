@@ -136,9 +136,10 @@ class CudaGraphSearch:
         while True:
             buffers.take_step(length)
             length += 1
-            pool.n_unfinished.start(buffers.tensors.n_unfinished)
+            pool.n_unfinished.start(buffers.tensors.n_unfinished, None)
             yield pool.n_unfinished.is_ready
-            n_unfinished = pool.n_unfinished.read()
+            read = pool.n_unfinished.read()
+            n_unfinished = len(sentences) if read is None else int(read[0])
             if n_unfinished == 0 or length == max(max_lengths):
                 break
             is_full = length == buffers.shape.max_steps

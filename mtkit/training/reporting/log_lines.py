@@ -1,7 +1,7 @@
 """Training metrics as lines of the log."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from mtkit.io.logs import get_logger
 from mtkit.training.reporting.formatting import (
@@ -49,7 +49,7 @@ class LogLines(Tracker):
             logger.info("  reference:   %s", on_one_line(sample.reference))
             logger.info("  translation: %s", on_one_line(sample.hypothesis))
 
-    def update(self, now: float, values: Callable[[], dict[str, float]] | None = None) -> None:
+    def update(self, now: float, values: dict[str, float] | None = None) -> None:
         """Log the progress if it is due; see `Reporter.count_step`.
 
         Without `values`, wait another ten seconds for a step that has them.
@@ -58,7 +58,7 @@ class LogLines(Tracker):
             return
         self._postpone()
         throughput = self.throughput
-        metrics = "" if values is None else format_training(values())
+        metrics = "" if values is None else format_training(values)
         progress = f"step {throughput.done:,} of {throughput.total:,}"
         logger.info("%s", _join(progress, metrics, format_progress(throughput)))
 

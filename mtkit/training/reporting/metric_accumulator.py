@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,33 @@ from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.step import StepResult
 
 Item = TypeVar("Item")
+
+
+class Counts(NamedTuple):
+    """What turns sums into metrics: counts that Python has, as they are after a step."""
+
+    names: list[str]
+    """Names of the auxiliary losses."""
+    n_steps: int
+    tokens_per_s: float
+    data_wait: float
+    """Share of the time spent waiting for data."""
+
+    def metrics(self, sums: Tensor | None) -> dict[str, float]:
+        """Return the metrics, from the sums after the same step. Synchronizes their device."""
+        *losses, norm, n_tokens, n_good = [0.0] * 5 if sums is None else sums.tolist()
+        metrics: dict[str, float] = {}
+        # If all updates were skipped, there are no means.
+        if n_good:
+            loss, nll, *parts = (value / max(n_tokens, 1) for value in losses)
+            auxiliary = dict(zip(self.names, parts, strict=True))
+            metrics = {"loss": loss, "nll": nll, **auxiliary, "grad_norm": norm / n_good}
+        return {
+            **metrics,
+            "n_skipped": max(0, self.n_steps - round(n_good)),
+            "tokens_per_s": self.tokens_per_s,
+            "data_wait": self.data_wait,
+        }
 
 
 class MetricAccumulator:
@@ -97,24 +124,20 @@ class MetricAccumulator:
     def as_dict(self) -> dict[str, float]:
         """Return the metrics. Synchronizes the device; all processes call it together."""
         sums = self._sums
-        return self._metrics(None if sums is None else self.parallel.all_reduce(sums.clone()))
+        if sums is not None:
+            sums = self.parallel.all_reduce(sums.clone())
+        return self.counts().metrics(sums)
 
-    def local_values(self) -> dict[str, float]:
-        """Return the metrics as estimated from this process. Synchronizes the device."""
-        return self._metrics(None if self._sums is None else self._sums * self.parallel.world_size)
+    def local_sums(self) -> Tensor | None:
+        """Return the sums, on the device, as estimated from this process."""
+        return None if self._sums is None else self._sums * self.parallel.world_size
 
-    def _metrics(self, sums: Tensor | None) -> dict[str, float]:
-        *losses, norm, n_tokens, n_good = [0.0] * 5 if sums is None else sums.tolist()
-        metrics: dict[str, float] = {}
-        # If all updates were skipped, there are no means.
-        if n_good:
-            loss, nll, *parts = (value / max(n_tokens, 1) for value in losses)
-            auxiliary = dict(zip(self._names, parts, strict=True))
-            metrics = {"loss": loss, "nll": nll, **auxiliary, "grad_norm": norm / n_good}
+    def counts(self) -> Counts:
+        """Return the counts that belong to the sums."""
         n_seconds = max(self.elapsed_s + time.monotonic() - self._since, 1e-9)
-        return {
-            **metrics,
-            "n_skipped": max(0, self.n_steps - round(n_good)),
-            "tokens_per_s": self.n_tokens_seen / n_seconds,
-            "data_wait": self.waited_s / n_seconds,
-        }
+        return Counts(
+            self._names,
+            self.n_steps,
+            self.n_tokens_seen / n_seconds,
+            self.waited_s / n_seconds,
+        )

@@ -91,13 +91,12 @@ class Reporter:
                 logger.warning("tracker %s failed and is ignored from now on: %s", name, error)
                 logger.debug("traceback of the tracker", exc_info=True)
 
-    def count_step(self, values: Callable[[], dict[str, float]] | None = None) -> None:
+    def count_step(self, values: dict[str, float] | None = None) -> None:
         """Count a step that has been submitted to the device.
 
         Args:
-            values: Returns the metrics since the last line of the log, as for `log_training`, and
-                may synchronize the device; None if that would delay training. Called only if the
-                metrics will be shown.
+            values: The metrics since the last line of the log, as for `log_training`; None if
+                reading them would delay training.
         """
         now = time.monotonic()
         self.throughput.count(1, now)

@@ -3,7 +3,6 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 
 from rich.console import Console, Group
@@ -78,11 +77,11 @@ class TerminalView(Tracker):
         with suppress(OSError):  # as in `draw`
             self.live.stop()
 
-    def update(self, now: float, values: Callable[[], dict[str, float]] | None = None) -> None:
+    def update(self, now: float, values: dict[str, float] | None = None) -> None:
         """Draw the view if it is due; see `Reporter.count_step`."""
+        if values is not None:
+            self.values = values
         if now >= self.next_s:
-            if values is not None:
-                self.values = values()
             self.draw()
 
     def draw(self) -> None:

@@ -1,7 +1,6 @@
 """Search in tensors of fixed shapes against the search that decides in Python."""
 
 import random
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +11,7 @@ from mtkit.config.search import SearchConfig
 from mtkit.engines.cuda.cuda_graph_search import CudaGraphSearch
 from mtkit.engines.cuda.scorer import CudaScorer
 from mtkit.engines.cuda.static_state import Arena
+from mtkit.engines.lagged_reader import LaggedReader
 from mtkit.errors import MtkitError
 from mtkit.model.transformer import Transformer
 from mtkit.search.beam import beam_search
@@ -182,7 +182,7 @@ def test_without_memory_the_buffers_are_released(monkeypatch):
     assert_alike(search_one(search, sources[:4], config), expected[:4])
 
 
-class LateCount:
+class LateCount(LaggedReader):
     """A count of unfinished sentences that is known two steps later, as on a GPU.
 
     It begins with the counts of a search that ended in an exception. Whether the next one is known
@@ -190,10 +190,10 @@ class LateCount:
     """
 
     def __init__(self, seed):
-        self.pending, self.rng = [0, 0], random.Random(seed)
-
-    def start(self, number):
-        self.pending.append(int(number))
+        super().__init__(lag=2)
+        self.rng = random.Random(seed)
+        for _ in range(2):
+            self.start(torch.zeros(1), None)
 
     @property
     def is_ready(self):
@@ -204,12 +204,6 @@ class LateCount:
 
     def synchronize(self):
         pass
-
-    def read(self):
-        return self.pending.pop(0) if len(self.pending) > 2 else sys.maxsize
-
-    def clear(self):
-        self.pending.clear()
 
 
 @pytest.mark.parametrize("device", DEVICES)

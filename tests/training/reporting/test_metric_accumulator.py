@@ -62,7 +62,10 @@ def test_one_of_two_processes_estimates_the_means_from_its_share():
     tally = MetricAccumulator(SecondOfTwo())
     tally.add(result(15.0, 10))
     tally.add(result(5.0, 30))
-    values = tally.local_values()
+    sums, counts = tally.local_sums(), tally.counts()
+    # What is read later is as it was, whatever happens in the meantime.
+    tally.add(result(50.0, 10))
+    values = counts.metrics(sums)
     # 20 nats for its half of the 40 target tokens.
     assert values["loss"] == pytest.approx(1.0)
     assert (values["grad_norm"], values["n_skipped"]) == (pytest.approx(3.0), 0)

@@ -155,7 +155,7 @@ def test_view_is_drawn_rarely_and_more_rarely_on_a_slow_terminal(console, monkey
 def test_the_loss_is_in_the_view_after_the_first_update(console):
     view = TerminalView(Throughput(0, 100, {}), console)
     view.start(TrackedRun(Path("nowhere"), {}, 1))
-    view.update(time.monotonic(), lambda: VALUES)
+    view.update(time.monotonic(), VALUES)
     assert "loss 3.214" in " ".join(shown(view))
     view.finish("finished")
 
