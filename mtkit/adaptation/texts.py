@@ -239,7 +239,7 @@ def _read_memory(
     duplicates = recipe.clean.duplicates if recipe.clean.duplicates != "keep" else "exact"
     pairs = CleanPairs(cleaned_chunks(recipe, None), duplicates)
     with _hint_of_languages(base) as hint:
-        kept = [SentencePair(*pair) for batch, _ in pairs for pair in batch]
+        kept = [SentencePair(*pair) for batch in pairs for pair in batch.pairs]
     report = pairs.report()
     if not kept:
         lines = "; ".join(line.strip() for line in islice(report.lines(), 3))

@@ -1,5 +1,6 @@
 """`mtkit backtranslate`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,12 @@ class TextOptions:
     held_out: Annotated[list[Path] | None, typer.Option("--held-out", metavar="FILE")] = None
     """File of lines that must not get into the corpus, in addition to validation and test sets;
     repeatable."""
+    documents: Annotated[
+        bool | None,
+        typer.Option("--documents/--no-documents", show_default="as data.context of the recipe"),
+    ] = None
+    """Whether consecutive lines belong to one document, which a blank line or the end of a file
+    ends; for models that were or will be trained with context."""
 
 
 @option_group("Filter and mixture")
@@ -86,6 +93,11 @@ def backtranslate(
     refuse_overwriting([output.out_dir], inputs)
     recipe = Recipe.load(text.recipe_path)
     data = recipe.data
+    if text.documents and not data.context:
+        raise typer.BadParameter(
+            "--documents: the recipe trains without context; set data.context in it"
+        )
+    has_documents = data.context > 0 if text.documents is None else text.documents
     refuse_overwriting([output.out_dir], corpus_paths(data))
     # The model of an earlier round may be in the directory of the corpus it was trained on.
     model_dirs = [*text.model_dirs, *forward_dirs]
@@ -98,6 +110,7 @@ def backtranslate(
     from mtkit.synthesis.mixed_recipe import Mixture
 
     teacher = devices.teacher(text.model_dirs, tags, search, scores=bool(forward_dirs))
+    teacher = replace(teacher, has_documents=has_documents)
     pair_filter = None
     if forward_dirs:
         pair_filter = AgreementFilter(
@@ -107,7 +120,7 @@ def backtranslate(
             teacher.run,
         )
     job = BackTranslation(
-        MonolingualText(text.texts, recipe, text.held_out or ()),
+        MonolingualText(text.texts, recipe, text.held_out or (), has_documents=has_documents),
         recipe,
         teacher,
         output.out_dir,

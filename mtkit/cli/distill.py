@@ -94,7 +94,7 @@ def distill(
         teacher = devices.teacher(
             model_dirs or [], tags, search, n_best=n_best, alignments=students.aligns
         )
-        each = [teacher.for_corpus(source) for source in recipe.data.train]
+        each = [teacher.for_corpus(source, recipe.data) for source in recipe.data.train]
     job = Distillation(
         recipe, each, output.out_dir, students.student, n_best is not None, students.aligns
     )

@@ -231,6 +231,10 @@ class DataConfig(Section):
         """Return the language codes of a corpus, its own or the common ones."""
         return source.src_lang or self.src_lang, source.tgt_lang or self.tgt_lang
 
+    def has_documents(self, source: CorpusSource) -> bool:
+        """Return whether pairs of a corpus have the pairs before them as context."""
+        return self.context > 0 and source.documents
+
     @property
     def tags(self) -> tuple[str, ...]:
         """All tags of the corpora without duplicates, in order of first appearance."""

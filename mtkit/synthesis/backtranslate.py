@@ -112,7 +112,14 @@ def backtranslate(job: BackTranslation, *, resume: bool = True) -> BackTranslati
         counts = make_corpus(corpus, directory.steps(name))
         n_genuine = count_genuine_pairs(recipe.data)
         weight = job.mixture.weight(n_genuine, counts.pairs.n_kept)
-        mixed = mixed_recipe(absolute_paths(recipe), name, job.paths, job.mixture, weight)
+        mixed = mixed_recipe(
+            absolute_paths(recipe),
+            name,
+            job.paths,
+            job.mixture,
+            weight,
+            has_documents=job.text.has_documents,
+        )
         directory.save_recipe(recipe_text(mixed, _HEADING))
         report = BackTranslationReport(counts, directory.recipe_path, n_genuine, weight)
         directory.save_report({"command": "backtranslate", **report.to_json()})

@@ -28,7 +28,7 @@ ALIGNMENT_WEIGHT = 0.1
 _HEADING = "A student of the translations of a teacher; written by `mtkit distill`."
 _FILE_KEYS = (
     *("file", "format", "separator", "dataset", "dataset_config", "split"),
-    *("src_column", "tgt_column"),
+    *("src_column", "tgt_column", "document_column"),
 )
 _UNSAFE = re.compile(r"[^\w.+-]")
 
@@ -103,7 +103,6 @@ def distill(job: Distillation, *, resume: bool = True) -> DistillationReport:
         MtkitError: A file cannot be read or written, a teacher fails, the directory was made from
             something else, no pair is left, or the student's recipe would be invalid.
     """
-    _refuse_context(job.recipe)
     directory = CorpusDir(job.out_dir)
     corpora = list(job.corpora())
     # An invalid recipe is reported before everything is translated.
@@ -120,17 +119,8 @@ def distill(job: Distillation, *, resume: bool = True) -> DistillationReport:
     return report
 
 
-def _refuse_context(recipe: Recipe) -> None:
-    if recipe.data.context:
-        raise MtkitError(
-            f"data.context is {recipe.data.context}, but corpora of a student have no documents",
-            "give a recipe with data.context: 0, for a student without context",
-        )
-
-
 def estimate(job: Distillation) -> DryRun:
     """Count the lines to translate, and measure the speed; see `measure`."""
-    _refuse_context(job.recipe)
     corpora = list(job.corpora())
     student_recipe(job, corpora)
     return measure([(corpus.source, corpus.teacher) for corpus in corpora])

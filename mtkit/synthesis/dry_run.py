@@ -1,17 +1,20 @@
 """Dry run: count the lines, and measure the speed of the teacher on a sample."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from mtkit.corpus.clean.clean_corpus import CleanPairs, CleanReport
 from mtkit.corpus.clean.drop_counts import DropCounts
 from mtkit.io.progress import format_duration, format_rate
-from mtkit.synthesis.line_selection import LineSource, refuse_no_lines
+from mtkit.synthesis.line_selection import LineSource, refuse_no_lines, selected_records
 from mtkit.synthesis.make_corpus import Teacher, format_counts
 from mtkit.tokenizer.train import reservoir_sample
 
 SAMPLE_LINES = 200
 """Lines of each corpus that are translated."""
+_DOCUMENT_LINES = 20
+"""Consecutive lines in the sample of a corpus with documents, so that most have their context."""
 _SEED = 1
 
 
@@ -56,8 +59,10 @@ def measure(work: Sequence[tuple[LineSource, Teacher]]) -> DryRun:
     dropped, seconds = DropCounts(), 0.0
     for source, teacher in work:
         pairs = CleanPairs(source.chunks(), "keep")
-        texts = (source.record(*pair)["text"] for kept, _ in pairs for pair in kept)
-        sample = reservoir_sample(texts, SAMPLE_LINES, _SEED)
+        size = _DOCUMENT_LINES if source.has_documents else 1
+        records = selected_records(source, pairs)
+        runs = iter(lambda: list(islice(records, size)), [])  # noqa: B023
+        sample = list(chain(*reservoir_sample(runs, SAMPLE_LINES // size, _SEED)))
         report = pairs.report()
         n_read, n_kept = n_read + report.n_read, n_kept + report.n_kept
         dropped.merge(report.dropped)

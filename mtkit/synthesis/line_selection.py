@@ -2,10 +2,12 @@
 duplicates and held-out lines."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean.chunk_cleaner import CleanedChunk
@@ -21,6 +23,7 @@ from mtkit.corpus.clean.held_out_keys import HeldOutKeys
 from mtkit.corpus.clean.match_keys import DuplicateRule
 from mtkit.corpus.clean.pair_cleaner import PairCleaner, held_out_pairs
 from mtkit.corpus.clean.text_fixes import TextFixer
+from mtkit.corpus.document_rows import DocumentTracker
 from mtkit.corpus.read.pairs import source_fingerprint
 from mtkit.corpus.sentence_pair import PairChunk, SentencePair
 from mtkit.errors import MtkitError
@@ -30,18 +33,26 @@ from mtkit.io.text import read_lines
 from mtkit.synthesis.corpus_dir import CorpusSteps
 from mtkit.translation.jobs.identity import file_identity, refuse_changed
 
+DOCUMENT = "document"
+"""Key of the number of a line's document in its record."""
+
 
 class LineSource(Protocol):
     """Lines to translate, with the fields of their origin that later steps need."""
 
     duplicates: DuplicateRule
+    has_documents: bool
+    """Whether lines that follow each other do so in a document."""
 
     def made_from(self) -> dict[str, Any]:
         """Return everything that determines the lines."""
         ...
 
     def chunks(self) -> Iterator[CleanedChunk]:
-        """Clean the lines, and drop those that are not to be translated, except for duplicates."""
+        """Clean the lines, and drop those that are not to be translated, except for duplicates.
+
+        The chunks hold positions in documents if there are documents.
+        """
         ...
 
     def record(self, src: str, tgt: str) -> dict[str, str]:
@@ -58,6 +69,8 @@ class MonolingualText:
         paths: Files of one segment per line.
         recipe: Languages, rules of cleaning, and the sets that are held out.
         held_out_paths: Files of further lines that are held out.
+        has_documents: Whether lines that follow each other do so in a document, which a blank line
+            or the end of a file ends.
         n_workers: Processes that clean.
     Raises:
         MtkitError: A file is missing, or can be read only once.
@@ -68,9 +81,12 @@ class MonolingualText:
         paths: Sequence[Path],
         recipe: Recipe,
         held_out_paths: Sequence[Path] = (),
+        *,
+        has_documents: bool = False,
         n_workers: int | None = None,
     ) -> None:
         self.paths, self.recipe, self.held_out_paths = paths, recipe, held_out_paths
+        self.has_documents = has_documents
         self.duplicates: DuplicateRule = recipe.clean.duplicates
         self._n_workers = n_workers
         for path in (*paths, *held_out_paths):
@@ -85,7 +101,8 @@ class MonolingualText:
         """See `LineSource`."""
         is_one = len(self._identities) == 1
         text = {"input": self._identities[0]} if is_one else {"inputs": self._identities}
-        return text | _rules_made_from(self.recipe, self.held_out_paths)
+        documents = {"documents": True} if self.has_documents else {}
+        return text | documents | _rules_made_from(self.recipe, self.held_out_paths)
 
     def chunks(self) -> Iterator[CleanedChunk]:
         """See `LineSource`."""
@@ -105,13 +122,17 @@ class MonolingualText:
 
     def _read(self) -> Iterator[PairChunk]:
         lang = self.recipe.data.tgt_lang
+        # The numbers of lines of two files have a gap between them.
         lines = chain.from_iterable(
-            read_lines(path, what="the monolingual text", lang=lang) for path in self.paths
+            zip(repeat(index), read_lines(path, what="the monolingual text", lang=lang))
+            for index, path in enumerate(self.paths)
         )
         first = 1
-        while texts := list(islice(lines, CHUNK_SIZE)):
-            yield PairChunk.of(0, first, [SentencePair(text, text) for text in texts])
-            first += len(texts)
+        while taken := list(islice(lines, CHUNK_SIZE)):
+            pairs = [SentencePair(text, text) for _, text in taken]
+            positions = tuple(line + index for line, (index, _) in enumerate(taken, first))
+            yield PairChunk.of(0, first, pairs, positions=positions)
+            first += len(taken)
 
 
 class TrainingSources:
@@ -128,16 +149,19 @@ class TrainingSources:
         data = recipe.data.model_copy(update={"train": (self._source,), "stages": ()})
         self._recipe = recipe.model_copy(update={"data": data})
         self.duplicates: DuplicateRule = recipe.clean.duplicates
+        self.has_documents = data.has_documents(self._source)
         self._n_workers = n_workers
 
     def made_from(self) -> dict[str, Any]:
         """See `LineSource`."""
         corpus = source_fingerprint(self._source, self._recipe.data)
-        return {"corpus": corpus, **_rules_made_from(self._recipe)}
+        column = self._source.document_column
+        documents = {"documents": column or True} if self.has_documents else {}
+        return {"corpus": corpus, **documents, **_rules_made_from(self._recipe)}
 
     def chunks(self) -> Iterator[CleanedChunk]:
         """See `LineSource`."""
-        return cleaned_chunks(self._recipe, self._n_workers)
+        return cleaned_chunks(self._recipe, self._n_workers, with_positions=self.has_documents)
 
     def record(self, src: str, tgt: str) -> dict[str, str]:
         """See `LineSource`."""
@@ -178,14 +202,32 @@ def select_lines(source: LineSource, steps: CorpusSteps) -> CleanReport:
         return _read_counts(steps.counts_path)
     pairs = CleanPairs(source.chunks(), source.duplicates)
     with atomic_write(steps.lines_path) as stream:
-        for kept, _ in pairs:
-            stream.writelines(record_line(source.record, pair) for pair in kept)
+        for record in selected_records(source, pairs):
+            stream.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
     report = pairs.report()
     # The counts mark the lines as complete.
     with atomic_write(steps.counts_path) as stream:
         counts = {"n_read": report.n_read, "n_kept": report.n_kept}
         stream.write(json.dumps(counts | report.dropped.to_json(), ensure_ascii=False).encode())
     return report
+
+
+def selected_records(source: LineSource, pairs: CleanPairs) -> Iterator[dict[str, Any]]:
+    """Yield the records of cleaned pairs.
+
+    If the lines have documents, those with the same number in `document` follow each other in one.
+    A dropped line ends a document, as in training.
+    """
+    tracker, document = DocumentTracker(), 0
+    for batch in pairs:
+        follows = tracker.follows(0, np.array(batch.positions, np.int64))
+        assert follows is not None
+        for pair, follows_previous in zip(batch.pairs, follows.tolist(), strict=True):
+            record: dict[str, Any] = source.record(*pair)
+            if source.has_documents:
+                document += not follows_previous
+                record[DOCUMENT] = document
+            yield record
 
 
 def refuse_no_lines(report: CleanReport, where: str = "") -> None:
@@ -208,11 +250,6 @@ def refuse_no_lines(report: CleanReport, where: str = "") -> None:
         "check the files; see `mtkit data clean` for the rules, which are keys of `clean:` in the "
         "recipe",
     )
-
-
-def record_line(record: Callable[[str, str], dict[str, str]], pair: tuple[str, str]) -> bytes:
-    """Return the record of a pair as a line of JSON."""
-    return json.dumps(record(*pair), ensure_ascii=False).encode() + b"\n"
 
 
 def _read_counts(path: Path) -> CleanReport:

@@ -22,6 +22,8 @@ from mtkit.synthesis.pair_rules import PAIR_REASONS, PairRules, SyntheticPair
 
 _BATCH_SIZE = 5_000
 """Pairs written at a time."""
+_BREAK = SyntheticPair("", "", None)
+"""Blank line on both sides, which ends a document."""
 
 
 class Teacher(Protocol):
@@ -38,8 +40,8 @@ class Teacher(Protocol):
         """
         ...
 
-    def seconds_per_line(self, texts: Sequence[str]) -> float:
-        """Translate some texts to measure the time, without that for loading."""
+    def seconds_per_line(self, records: Sequence[dict[str, Any]]) -> float:
+        """Translate some lines to measure the time, without that for loading."""
         ...
 
 
@@ -86,6 +88,8 @@ class CorpusReport:
     """Translated lines, and pairs of the corpus."""
     threshold: float | None = None
     """Lowest score that was kept, if pairs were scored."""
+    n_following: int | None = None
+    """Pairs that follow the pair before them in their document; None without documents."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts as a JSON object."""
@@ -94,6 +98,7 @@ class CorpusReport:
             "lines": _counts(self.lines),
             "pairs": _counts(self.pairs),
             "threshold": self.threshold,
+            **({} if self.n_following is None else {"n_following": self.n_following}),
         }
 
     def text_lines(self) -> Iterator[str]:
@@ -102,6 +107,12 @@ class CorpusReport:
         yield from format_counts(self.pairs, "lines translated", "pairs kept")
         if self.threshold is not None:
             yield f"  lowest score kept: {self.threshold:.3g}"
+        if self.n_following is not None:
+            share = self.n_following / max(1, self.pairs.n_kept)
+            yield (
+                f"{self.n_following:,} pairs ({share:.1%}) follow another one in their document;"
+                " blank lines separate the others"
+            )
 
 
 def make_corpus(corpus: SyntheticCorpus, steps: CorpusSteps) -> CorpusReport:
@@ -134,7 +145,7 @@ def _filter(
         is_kept = np.fromiter((pair.reason is None for pair in pairs), np.bool_)
         if is_kept.any():
             threshold = threshold_of(scores[is_kept], corpus.pair_filter.keep)
-    n_read, dropped = 0, DropCounts()
+    n_read, dropped, documents = 0, DropCounts(), DocumentBreaks()
     with ExitStack() as stack:
         write = stack.enter_context(open_pair_writer(corpus.paths, ("src", "tgt")))
         alignments = None
@@ -146,10 +157,12 @@ def _filter(
         while batch := list(islice(pairs, _BATCH_SIZE)):
             kept: list[SyntheticPair] = []
             for number, pair in enumerate(batch, n_read + 1):
-                if pair.reason is None:
-                    kept.append(pair)
-                else:
+                if pair.reason is not None:
                     dropped.add(pair.reason, number, pair.src, pair.tgt)
+                elif documents.ends_before(pair, number):
+                    kept += [_BREAK, pair]
+                else:
+                    kept.append(pair)
             n_read += len(batch)
             write((pair.src, pair.tgt) for pair in kept)
             if alignments is not None:
@@ -162,9 +175,35 @@ def _filter(
                 "check the direction of the model and the languages of the recipe; "
                 f"the translations are in `{translations_path}`",
             )
-    return CorpusReport(
-        corpus.name, lines, CleanReport(n_read, n_read - dropped.counts.total(), dropped), threshold
-    )
+    pairs = CleanReport(n_read, n_read - dropped.counts.total(), dropped)
+    n_following = pairs.n_kept - documents.n if corpus.source.has_documents else None
+    return CorpusReport(corpus.name, lines, pairs, threshold, n_following)
+
+
+class DocumentBreaks:
+    """Finds the ends of documents among the pairs that are kept.
+
+    A dropped pair ends a document, since the pairs before and after it are no neighbors.
+    """
+
+    def __init__(self) -> None:
+        self.n = 0
+        """Number of documents so far."""
+        self._last: tuple[int, int | None] = 0, None
+
+    def ends_before(self, pair: SyntheticPair, number: int) -> bool:
+        """Return whether a document ends between the pair that was kept before and this one.
+
+        Args:
+            pair: A pair that is kept.
+            number: Its number among all pairs, from 1.
+        """
+        if pair.document is None:
+            return False
+        follows = self._last == (number - 1, pair.document)
+        self._last = number, pair.document
+        self.n += not follows
+        return not follows and self.n > 1
 
 
 def _reasoned(

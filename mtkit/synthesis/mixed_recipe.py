@@ -62,7 +62,13 @@ def count_genuine_pairs(data: DataConfig) -> float:
 
 
 def mixed_recipe(
-    recipe: Recipe, name: str, paths: tuple[Path, Path], mixture: Mixture, weight: float
+    recipe: Recipe,
+    name: str,
+    paths: tuple[Path, Path],
+    mixture: Mixture,
+    weight: float,
+    *,
+    has_documents: bool = False,
 ) -> Recipe:
     """Return a recipe that trains on its own corpora and on a synthetic one.
 
@@ -72,11 +78,11 @@ def mixed_recipe(
         paths: Its files, in the directory of the recipe.
         mixture: How it is mixed.
         weight: Its weight.
+        has_documents: Whether blank lines divide its files into documents.
     """
     tags = (mixture.tag,) if mixture.tag else ()
     src, tgt = (Path(path.name) for path in paths)
-    # Dropped lines leave gaps that the files do not show.
-    documents = not recipe.data.context
+    documents = has_documents or not recipe.data.context
     source = CorpusSource(
         name=name, src=src, tgt=tgt, tags=tags, weight=weight, documents=documents
     )

@@ -15,6 +15,7 @@ from mtkit.corpus.languages import word_separator
 from mtkit.corpus.repetition import repeated_beyond
 from mtkit.evaluation.words import split_words
 from mtkit.io.text import read_lines
+from mtkit.synthesis.line_selection import DOCUMENT
 from mtkit.translation.result import pharaoh
 
 SyntheticSide = Literal["src", "tgt"]
@@ -37,6 +38,8 @@ class SyntheticPair(NamedTuple):
     """The first of PAIR_REASONS that the pair violates, if any."""
     alignment: str = ""
     """Word alignment in Pharaoh format, if there is one."""
+    document: int | None = None
+    """Number of its document, if the text has documents."""
 
 
 class PairRules:
@@ -84,7 +87,7 @@ class PairRules:
             len(cleaned.tgt.split()),
         ):
             alignment = pharaoh(translation["alignment"])
-        return SyntheticPair(cleaned.src, cleaned.tgt, reason, alignment)
+        return SyntheticPair(cleaned.src, cleaned.tgt, reason, alignment, record.get(DOCUMENT))
 
     def pairs(self, translations_path: Path) -> Iterator[SyntheticPair]:
         """Make the pairs of all records of a file."""

@@ -13,7 +13,7 @@ from tests.synthesis.teachers import FakeFilter, FakeTeacher
 
 
 def make(recipe: Recipe, text_path: Path, out_dir: Path) -> None:
-    text = MonolingualText([text_path], recipe)
+    text = MonolingualText([text_path], recipe, has_documents=True)
     job = BackTranslation(text, recipe, FakeTeacher(), out_dir, pair_filter=FakeFilter(0.8))
     backtranslate(job)
 
@@ -21,7 +21,8 @@ def make(recipe: Recipe, text_path: Path, out_dir: Path) -> None:
 def main(folder: Path) -> None:
     # What a power failure would destroy does not matter here.
     os.fsync = lambda fd: None  # type: ignore[assignment]
-    fill = partial(make, Recipe.load(folder / "recipe.yaml"), folder / "mono.en")
+    recipe = Recipe.load(folder / "recipe.yaml", ["data.context=2"])
+    fill = partial(make, recipe, folder / "mono.en")
     undisturbed = folder / "undisturbed"
     assert run_forked(lambda: fill(undisturbed), undisturbed, None) == 0
     kill_at_each_step(fill, folder)

@@ -66,8 +66,8 @@ class FakeTeacher:
     def translate(self, lines_path: Path, out_path: Path) -> None:
         in_parts(lines_path, out_path, Reversing)
 
-    def seconds_per_line(self, texts: Sequence[str]) -> float:
-        assert texts
+    def seconds_per_line(self, records: Sequence[dict[str, Any]]) -> float:
+        assert records
         return 2.0
 
 

@@ -109,13 +109,6 @@ def test_the_recipe_mixes_the_corpus_with_a_tag_and_a_weight(folder, make):
     assert found.test and found.validation
 
 
-def test_with_context_the_synthetic_corpus_has_no_documents(folder, recipe, make):
-    data = recipe.data.model_copy(update={"context": 2})
-    make(recipe=recipe.model_copy(update={"data": data}))
-    train = Recipe.load(folder / "bt" / "recipe.yaml").data.train
-    assert [source.documents for source in train] == [True, False]
-
-
 @pytest.mark.parametrize("tag", ["bt", "a b", "<unk>"])
 def test_a_tag_that_training_would_refuse_is_refused_before_the_translation(folder, make, tag):
     with pytest.raises(MtkitError, match="the tag of the synthetic corpus: "):

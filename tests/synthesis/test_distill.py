@@ -56,13 +56,6 @@ def test_sources_are_genuine_and_targets_are_the_teachers(folder, make):
     assert json.loads((folder / "out/report.json").read_text())["command"] == "distill"
 
 
-def test_a_student_with_context_is_refused(folder, recipe, make):
-    data = recipe.data.model_copy(update={"context": 2})
-    with pytest.raises(MtkitError, match="corpora of a student have no documents"):
-        make(FakeTeacher(), recipe.model_copy(update={"data": data}))
-    assert not (folder / "out").exists()
-
-
 @pytest.mark.parametrize(
     ("student", "layers"), [("6+2", (6, 2)), ("12+1", (12, 1)), ("same", (3, 4))]
 )

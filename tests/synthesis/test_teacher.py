@@ -3,12 +3,11 @@
 import json
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mtkit.config.data import CorpusSource
+from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.errors import MtkitError
 from mtkit.io.find_model import languages_of_model, refuse_other_direction
 from mtkit.synthesis.teacher import CommandTeacher, ModelTeacher
@@ -26,7 +25,8 @@ def model_dir(tmp_path):
 def test_a_corpus_adds_the_tags_that_the_models_know(model_dir):
     teacher = ModelTeacher((model_dir,), load={"tags": ("<formal>",), "precision": "int8"})
     source = CorpusSource(file=Path("a.tsv"), tags=("<bt>", "<2en>"), tgt_tags=("[en]",))
-    found = teacher.for_corpus(source)
+    data = DataConfig(src_lang="de", tgt_lang="en", train=(source,))
+    found = teacher.for_corpus(source, data)
     assert found.load == {
         "tags": ("<formal>", "<2en>"),
         "tgt_tags": ("[en]",),
@@ -58,24 +58,17 @@ for line in sys.stdin:
     print(json.dumps({"id": fields["id"], "translation": fields["source"].upper()}), flush=True)
 """
     teacher = CommandTeacher(shlex.join([sys.executable, "-c", program]))
-    texts, counts = ["word " * 20_000] * 3, list[int]()
-    assert teacher.candidates(texts, counts.append) == [[text.upper()] for text in texts]
+    records, counts = [{"text": "word " * 20_000}] * 3, list[int]()
+    assert teacher.candidates(records, counts.append) == [["WORD " * 20_000]] * 3
     assert counts == [1, 1, 1]
 
 
 def test_the_program_of_a_teacher_may_end_before_it_has_read_everything():
     teacher = CommandTeacher(shlex.join([sys.executable, "-c", "raise SystemExit(3)"]))
     with pytest.raises(MtkitError, match="exit status 3"):
-        teacher.candidates(["word " * 100_000])
+        teacher.candidates([{"text": "word " * 100_000}])
 
 
 def test_a_changed_number_of_translations_has_the_name_of_its_option():
     then, now = (CommandTeacher("big", n).made_from() for n in (None, 5))
     assert differences(then, now) == ["interpolate (none then, 5 now)"]
-
-
-def test_a_teacher_translates_each_line_alone(model_dir):
-    config = json.loads((model_dir / "config.json").read_text())
-    (model_dir / "config.json").write_text(json.dumps(config | {"context": 2}))
-    spec = ModelTeacher((model_dir,))._spec(Path("lines"), Path("out"))
-    assert (spec.n_context, replace(spec, are_documents=True).n_context) == (0, 2)

@@ -60,6 +60,8 @@ class CleanedChunk(NamedTuple):
     corpus: int
     lines: list[int]
     """Numbers of the kept pairs."""
+    positions: list[int]
+    """Positions of the kept pairs in their documents; their numbers if the chunk has none."""
     src: str
     """Kept sources joined by line feeds: a single string is sent to another process faster than a
     list.
@@ -94,9 +96,16 @@ class ChunkCleaner:
 
     def __call__(self, chunk: PairChunk) -> CleanedChunk:
         kept, dropped_pairs, dropped = clean_chunk(chunk, self.cleaners[chunk.corpus])
+        lines = [pair.line for pair in kept]
+        positions = chunk.positions
         return CleanedChunk(
             corpus=chunk.corpus,
-            lines=[pair.line for pair in kept],
+            lines=lines,
+            positions=(
+                lines
+                if positions is None
+                else [positions[line - chunk.first_line] for line in lines]
+            ),
             src="\n".join(pair.src for pair in kept),
             tgt="\n".join(pair.tgt for pair in kept),
             keys=pair_keys(kept, self.tags[chunk.corpus], self.duplicates),

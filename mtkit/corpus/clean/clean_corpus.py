@@ -9,14 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mtkit.config.data import CorpusSource, corpus_name
+from mtkit.config.data import CorpusSource, DataConfig, corpus_name
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean.chunk_cleaner import ChunkCleaner, CleanedChunk, DroppedPair
-from mtkit.corpus.clean.dedup_spill import DedupSpill
+from mtkit.corpus.clean.dedup_spill import CleanedBatch, DedupSpill
 from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
 from mtkit.corpus.clean.match_keys import DuplicateRule
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
 from mtkit.corpus.read.change_guard import FileSnapshot
+from mtkit.corpus.read.documents import read_positions, take_positions
 from mtkit.corpus.read.pairs import read_pair_chunks
 from mtkit.corpus.sentence_pair import PairChunk
 from mtkit.corpus.write_pairs import PairsPath, open_output, open_pair_writer
@@ -94,9 +95,9 @@ def clean_corpus(
             cleaned_chunks(recipe, n_workers, keep_dropped=dropped_path is not None),
             recipe.clean.duplicates,
         )
-        for kept, dropped_pairs in pairs:
-            write(kept)
-            write_dropped(dropped_pairs)
+        for batch in pairs:
+            write(batch.pairs)
+            write_dropped(batch.dropped)
     return pairs.report()
 
 
@@ -115,21 +116,21 @@ class CleanPairs:
         self._chunks, self._duplicates = chunks, duplicates
         self._n_read, self._dropped = 0, DropCounts()
 
-    def __iter__(self) -> Iterator[tuple[Iterable[tuple[str, str]], list[DroppedPair]]]:
-        """Yield batches of pairs, and dropped pairs as far as the chunks hold them."""
+    def __iter__(self) -> Iterator[CleanedBatch]:
+        """Yield batches of pairs, with dropped pairs as far as the chunks hold them."""
         if self._duplicates == "keep":
             for chunk in self._counted():
-                yield chunk.pairs(), chunk.dropped_pairs
+                yield CleanedBatch(chunk.pairs(), chunk.positions, chunk.dropped_pairs)
             return
         with tempfile.TemporaryDirectory(prefix="mtkit-clean-") as temp_dir:
             with DedupSpill(Path(temp_dir)) as spill:
                 for chunk in self._counted():
                     spill.add(chunk)
-                    yield (), chunk.dropped_pairs
-            for kept, duplicates in spill.split_duplicates():
-                for pair in duplicates:
+                    yield CleanedBatch((), [], chunk.dropped_pairs)
+            for batch in spill.split_duplicates():
+                for pair in batch.dropped:
                     self._dropped.add(pair.reason, pair.line, pair.src, pair.tgt)
-                yield kept, duplicates
+                yield batch
 
     def report(self) -> CleanReport:
         """Return the counts, once all pairs have been read."""
@@ -161,7 +162,11 @@ def _to_paths(out: PairsPath | str | None) -> PairsPath | None:
 
 
 def cleaned_chunks(
-    recipe: Recipe, n_workers: int | None, *, keep_dropped: bool = False
+    recipe: Recipe,
+    n_workers: int | None,
+    *,
+    keep_dropped: bool = False,
+    with_positions: bool = False,
 ) -> Iterator[CleanedChunk]:
     """Clean the training corpora of a recipe in chunks, in order, except for duplicates.
 
@@ -169,19 +174,24 @@ def cleaned_chunks(
         recipe: See `clean_corpus`.
         n_workers: See `clean_corpus`.
         keep_dropped: Whether the chunks hold the dropped pairs.
+        with_positions: Whether the chunks hold the positions of the pairs in their documents.
     """
     sources = recipe.data.train
     snapshot = FileSnapshot(sources)
     cleaner = PairCleaner.for_recipe(recipe)
     cleaners = tuple(map(cleaner.for_source, sources))
     args = (cleaners, tuple(s.tags for s in sources), recipe.clean.duplicates, keep_dropped)
-    chunks = (
-        PairChunk.of(corpus, first_line, pairs)
-        for corpus, source in enumerate(sources)
-        for first_line, pairs in read_pair_chunks(source, recipe.data, CHUNK_SIZE)
-    )
+    chunks = _read_chunks(recipe.data, with_positions=with_positions)
     yield from clean_chunks(chunks, args, n_workers)
     snapshot.check()
+
+
+def _read_chunks(data: DataConfig, *, with_positions: bool) -> Iterator[PairChunk]:
+    for corpus, source in enumerate(data.train):
+        positions = read_positions(source, data) if with_positions else None
+        for first_line, pairs in read_pair_chunks(source, data, CHUNK_SIZE):
+            taken = take_positions(positions, len(pairs))
+            yield PairChunk.of(corpus, first_line, pairs, positions=taken)
 
 
 def clean_chunks(

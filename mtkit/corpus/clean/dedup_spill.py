@@ -1,9 +1,9 @@
 """Cleaned pairs on disk: duplicates are known only after all pairs have been read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -15,9 +15,20 @@ _BATCH_SIZE = 5_000
 """Number of pairs in memory."""
 
 _FILE_NAMES = ("src", "tgt", "places", "keys")
-"""Texts, one per line; corpus and line number of each pair; 16-byte keys."""
+"""Texts, one per line; corpus, line number and position of each pair; 16-byte keys."""
 
 _DISK_HINT = "set TMPDIR to a directory with enough space for the corpus"
+
+
+class CleanedBatch(NamedTuple):
+    """Consecutive cleaned pairs."""
+
+    pairs: Iterable[tuple[str, str]]
+    """The pairs that are kept."""
+    positions: list[int]
+    """Their positions in documents, see `CleanedChunk`."""
+    dropped: list[DroppedPair]
+    """Dropped pairs, as far as they are known."""
 
 
 class DedupSpill:
@@ -51,18 +62,17 @@ class DedupSpill:
             with convert_os_errors(self.directory, _DISK_HINT):
                 self._src.write(f"{cleaned.src}\n".encode())
                 self._tgt.write(f"{cleaned.tgt}\n".encode())
-                self._locations.write(
-                    np.array([(cleaned.corpus, line) for line in cleaned.lines], np.int64).tobytes()
-                )
+                places = [[cleaned.corpus] * len(cleaned.lines), cleaned.lines, cleaned.positions]
+                self._locations.write(np.array(places, np.int64).T.tobytes())
                 self._keys.write(cleaned.keys)
 
-    def split_duplicates(self) -> Iterator[tuple[list[tuple[str, str]], list[DroppedPair]]]:
-        """Yield batches of the remaining pairs and of the duplicates, both in order."""
+    def split_duplicates(self) -> Iterator[CleanedBatch]:
+        """Yield the remaining pairs, and the duplicates as dropped pairs, both in order."""
         with convert_os_errors(self.directory, _DISK_HINT):
             is_duplicate = find_duplicates([self.directory / "keys"], self.directory / "duplicates")
         if not len(is_duplicate):
             return
-        locations = np.memmap(self.directory / "places", np.int64, "r").reshape(-1, 2)
+        locations = np.memmap(self.directory / "places", np.int64, "r").reshape(-1, 3)
         with ExitStack() as stack:
             src, tgt = (
                 stack.enter_context((self.directory / name).open(encoding="utf-8", newline="\n"))
@@ -70,13 +80,15 @@ class DedupSpill:
             )
             for first in range(0, len(locations), _BATCH_SIZE):
                 rows = slice(first, first + _BATCH_SIZE)
-                kept, duplicates = [], []
-                for (corpus, line), is_duplicate_pair in zip(
+                kept: list[tuple[str, str]] = []
+                batch = CleanedBatch(kept, [], [])
+                for (corpus, line, position), is_duplicate_pair in zip(
                     locations[rows].tolist(), is_duplicate[rows].tolist(), strict=True
                 ):
                     pair = (next(src)[:-1], next(tgt)[:-1])
                     if is_duplicate_pair:
-                        duplicates.append(DroppedPair(corpus, line, "duplicate", *pair))
+                        batch.dropped.append(DroppedPair(corpus, line, "duplicate", *pair))
                     else:
                         kept.append(pair)
-                yield kept, duplicates
+                        batch.positions.append(position)
+                yield batch

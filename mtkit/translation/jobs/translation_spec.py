@@ -221,4 +221,5 @@ def load_line_translator(
     devices_of(spec.engine).use(layout.devices[index], layout.n_threads)
     names = spec.files.input_name, str(spec.files.constraints_path)
     translator = spec.translator(layout, index)
-    return LineTranslator(translator, spec.lines, names, translator.config.context, **spec.search)
+    n_context = translator.config.context if spec.are_documents else 0
+    return LineTranslator(translator, spec.lines, names, n_context, **spec.search)
