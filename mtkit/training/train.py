@@ -20,6 +20,7 @@ from mtkit.engines.cpu.allocator import (
     keep_freed_memory,
     training_kernels,
 )
+from mtkit.engines.cuda.allocator import use_expandable_segments
 from mtkit.engines.precision import choose_training_dtype
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import require_count
@@ -80,6 +81,7 @@ def train(
     if max_time_s is not None and math.isnan(max_time_s):
         raise ValueError("max_time_s is not a number")
     trackers = all_trackers(recipe.training, trackers)
+    use_expandable_segments()
     with StopSignals(max_time_s) as signals, _processes(recipe, device) as (parallel, own_device):
         if n_threads is not None:
             torch.set_num_threads(n_threads)

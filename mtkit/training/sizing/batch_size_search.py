@@ -22,7 +22,7 @@ logger = get_logger(__name__)
 
 _MEMORY_SHARES = {"cuda": 0.9}
 _MEMORY_SHARE_ELSEWHERE = 0.75
-"""Fraction of the usable memory. The rest is for what the measurement does not include:
+"""Fraction of the usable memory. The rest is for what the measurement does not include: further
 fragmentation, validation, and on a CPU other programs."""
 _FIRST_SIZE = 1024
 """Positions from which on sizes are doubled, and times are compared."""

@@ -23,6 +23,7 @@ from mtkit.corpus.sample import CorpusSample, prepare_sample
 from mtkit.corpus.store.first_pass import read_once
 from mtkit.corpus.store.preprocess import store_is_fresh
 from mtkit.engines.cpu.allocator import bound_kernel_caches, keep_freed_memory, training_kernels
+from mtkit.engines.cuda.allocator import use_expandable_segments
 from mtkit.engines.precision import choose_training_dtype
 from mtkit.errors import MtkitError
 from mtkit.io.progress import format_duration
@@ -109,6 +110,7 @@ def dry_run(
     if n_threads is not None:
         torch.set_num_threads(n_threads)
     keep_freed_memory()
+    use_expandable_segments()
     report = DryRunReport()
     run = RunDir(Path(out) if out is not None else recipe.run_dir)
     _check_files(report, recipe, run)

@@ -17,6 +17,8 @@ _CGROUP_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_f
 class MemoryProbe:
     """Measures memory: on a GPU, that of torch in this process; on a CPU, that of the process.
 
+    On a GPU, what torch has reserved counts, free blocks that it could not use included.
+
     On a CPU, only Linux is supported; elsewhere nothing is known.
 
     Args:
@@ -48,7 +50,7 @@ class MemoryProbe:
     def peak(self) -> int | None:
         """Return the peak in bytes since `start`; None if unknown."""
         if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device)
+            return torch.cuda.max_memory_reserved(self.device)
         return _status("VmHWM")
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mtkit.training.sizing.memory_probe import MemoryProbe, free_memory
+from tests.devices import on_each_device
 
 GB = 10**9
 needs_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -88,3 +89,21 @@ def test_peak_is_remembered_until_a_new_start():
     usable = meter.usable()
     assert usable is not None
     assert usable > again
+
+
+@on_each_device
+def test_memory_that_cannot_be_used_again_counts_on_a_gpu(device, monkeypatch):
+    """Reserved and free blocks, which another shape may not fit into, belong to the peak."""
+    size = 64 << 20
+    if device == "cpu":
+        figures = {"max_memory_reserved": 3 * size, "max_memory_allocated": size}
+        for name, value in figures.items():
+            monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+        assert MemoryProbe(torch.device("cuda")).peak() == 3 * size
+        return
+    probe = MemoryProbe(torch.device(device))
+    probe.start()
+    for _ in range(2):
+        torch.empty(size, dtype=torch.uint8, device=device)
+    peak = probe.peak()
+    assert peak is not None and peak == torch.cuda.max_memory_reserved(device) >= size
