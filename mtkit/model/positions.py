@@ -51,20 +51,53 @@ class RotaryPositions(nn.Module):
     """Rotates each pair of a head's coordinates by an angle proportional to the position.
 
     Su et al. 2021 (arXiv:2104.09864): the product of a query and a key then depends on their
-    distance alone.
+    distance alone. Sines and cosines of consecutive positions are kept in a table; many GPUs
+    compute in float64, which distant positions need, at a small part of their speed.
     """
 
     def __init__(self, d_head: int) -> None:
         super().__init__()
         self.d_head = d_head
+        # Not a buffer, which would be converted with the weights.
+        self.table_2PK2 = torch.empty(2, 0, d_head // 2, dtype=torch.float64)
 
     def forward(self, x_BHQK: Tensor, positions: Tensor | None = None) -> Tensor:
         """Rotate queries or keys. Shape (B, H, Q, K) in and out."""
-        positions = _or_consecutive(positions, x_BHQK.size(2), x_BHQK.device)
+        if positions is None:
+            length = x_BHQK.size(2)
+            return _rotate(x_BHQK, self.reaching(length, x_BHQK.device)[:, :length])
+        return _rotate(x_BHQK, self._sines_and_cosines(positions))
+
+    def rotate_at(self, position: int, x_BHQK: Tensor) -> Tensor:
+        """Rotate queries or keys that share one position. Shape (B, H, Q, K) in and out."""
+        table_2PK2 = self.reaching(position + 1, x_BHQK.device)
+        return _rotate(x_BHQK, table_2PK2[:, position : position + 1])
+
+    def reaching(self, n_positions: int, device: torch.device) -> Tensor:
+        """Return sines and cosines of at least this many positions.
+
+        Returns:
+            Shape (2, at least n_positions, d_head / 2), float64.
+        """
+        # Read once: another thread may replace the table with a shorter one at any time.
+        table_2PK2 = self.table_2PK2
+        if n_positions > table_2PK2.size(1) or table_2PK2.device != device:
+            size = max(n_positions, 2 * table_2PK2.size(1), 64)
+            # Made in validation, it serves training too.
+            with torch.inference_mode(False):
+                table_2PK2 = self._sines_and_cosines(torch.arange(size, device=device))
+            self.table_2PK2 = table_2PK2
+        return table_2PK2
+
+    def _sines_and_cosines(self, positions: Tensor) -> Tensor:
         angle_QK2 = _angles(positions, self.d_head // 2, self.d_head // 2)
-        sin, cos = angle_QK2.sin().to(x_BHQK.dtype), angle_QK2.cos().to(x_BHQK.dtype)
-        even, odd = x_BHQK[..., 0::2], x_BHQK[..., 1::2]
-        return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2)
+        return torch.stack((angle_QK2.sin(), angle_QK2.cos()))
+
+
+def _rotate(x_BHQK: Tensor, table_2QK2: Tensor) -> Tensor:
+    sin, cos = table_2QK2.to(x_BHQK.dtype)
+    even, odd = x_BHQK[..., 0::2], x_BHQK[..., 1::2]
+    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1).flatten(-2)
 
 
 def sinusoidal_positions(positions: Tensor, config: ModelConfig) -> Tensor:

@@ -14,6 +14,7 @@ from mtkit.model.positions import (
     SinusoidalPositions,
     sinusoidal_positions,
 )
+from tests.devices import on_each_device
 
 
 def config(d_model=8, **settings):
@@ -147,3 +148,53 @@ def test_rotary_positions_keep_lengths_and_leave_position_0_alone():
     turned = RotaryPositions(8)(x)
     torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
     torch.testing.assert_close(turned[:, :, 0], x[:, :, 0])
+
+
+def rotated(x, positions):
+    """As each attention computed it before there was a table."""
+    steps = torch.arange(4, dtype=torch.float64)
+    angles = positions.double()[:, None] / 10000.0 ** (steps / 4)
+    sin, cos = angles.sin().to(x.dtype), angles.cos().to(x.dtype)
+    even, odd = x[..., 0::2], x[..., 1::2]
+    return torch.stack((even * cos - odd * sin, even * sin + odd * cos), -1).flatten(-2)
+
+
+@on_each_device
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_rotary_positions_from_a_table_are_equal_to_the_bit(dtype, device):
+    rotary, made = RotaryPositions(8), []
+    for n in (3, 70, 1, 1100):
+        x = torch.randn(2, 2, n, 8).to(device, dtype)
+        assert torch.equal(rotary(x), rotated(x, torch.arange(n, device=device)))
+        at = torch.tensor([n + 5], device=device)
+        assert torch.equal(rotary.rotate_at(n + 5, x), rotated(x, at))
+        made.append(rotary.table_2PK2.size(1))
+    # It grows to twice its size at least.
+    assert made == [64, 128, 128, 2200]
+    assert rotary.state_dict() == {}
+    rotary.half()
+    assert rotary.table_2PK2.dtype == torch.float64
+
+
+def test_a_rotary_table_made_in_validation_serves_training():
+    rotary, x = RotaryPositions(8), torch.randn(1, 1, 5, 8)
+    with torch.inference_mode():
+        expected = rotary(x)
+    x.requires_grad_()
+    (out := rotary(x)).sum().backward()
+    assert torch.equal(out, expected) and x.grad is not None
+
+
+class Interrupted(RotaryPositions):
+    """As if a thread with shorter texts came between whenever a table has been made."""
+
+    def __setattr__(self, name, value):
+        is_table = name == "table_2PK2"
+        super().__setattr__(name, torch.narrow(value, 1, 0, 0) if is_table else value)
+
+
+def test_threads_share_a_rotary_table():
+    rotary = Interrupted(8)
+    for n in (40, 3, 200):
+        x = torch.randn(1, 1, n, 8)
+        assert torch.equal(rotary(x), rotated(x, torch.arange(n)))

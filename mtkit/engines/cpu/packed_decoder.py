@@ -167,9 +167,9 @@ class _PackedLayer:
             _array(fused)[:n_rows].reshape(*shape, 3, self.n_heads, -1).transpose(2, 0, 3, 1, 4)
         )
         if self.rotary is not None:
-            position = torch.tensor([cache.n_steps])
             query, key = (
-                self.rotary(torch.from_numpy(part), position).numpy() for part in (query, key)
+                self.rotary.rotate_at(cache.n_steps, torch.from_numpy(part)).numpy()
+                for part in (query, key)
             )
         out_RD = torch.empty(n_rows, fused.size(1) // 3)
         _attend(

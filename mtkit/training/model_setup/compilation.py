@@ -6,6 +6,7 @@ from typing import Literal
 from mtkit.engines.compilers import missing_compiler
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
+from mtkit.model.positions import RotaryPositions
 from mtkit.model.transformer import Transformer
 
 logger = get_logger(__name__)
@@ -43,9 +44,17 @@ def compile_model(
     # Training in float32 on a GPU is meant to be exact; torch suggests otherwise, even with bf16.
     warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
     _treat_sizes_as_symbols()
+    _fill_position_tables(model)
     model.compile(dynamic=True, backend=backend)
     logger.info("the first update compiles the model, which takes a minute or more")
     return True
+
+
+def _fill_position_tables(model: Transformer) -> None:
+    """Let tables of positions reach all lengths, as a table that grows would be compiled again."""
+    for module in model.modules():
+        if isinstance(module, RotaryPositions):
+            module.reaching(model.config.max_positions, model.output_weight.device)
 
 
 def _treat_sizes_as_symbols() -> None:
