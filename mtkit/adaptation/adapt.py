@@ -6,10 +6,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.adaptation.base_model import BaseModel
+from mtkit.adaptation.direction import Direction
 from mtkit.adaptation.report import AdaptationReport, DomainResult
 from mtkit.adaptation.settings import FineTuning, adaptation_recipe
 from mtkit.adaptation.texts import (
@@ -37,6 +39,9 @@ from mtkit.translation.translator import Translator
 
 logger = get_logger(__name__)
 
+_N_SHOWN = 5
+"""Tags that a message lists."""
+
 
 @dataclass(frozen=True)
 class Adaptation:
@@ -52,6 +57,9 @@ class Adaptation:
     device: str = "auto"
     n_threads: int | None = None
     """CPU threads; None is one per core."""
+    direction: Direction | None = None
+    """Languages and tags of the memory, see `choose_direction`; None if the model has only one
+    direction."""
 
 
 class AdaptationDir(StepsDir):
@@ -112,9 +120,9 @@ def adapt(job: Adaptation, *, resume: bool = True) -> AdaptationReport:
             small, or the directory was made from something else.
         Interrupted: SIGINT or SIGTERM was received during training.
     """
-    base = BaseModel.load(job.model_dir)
+    base = BaseModel.load(job.model_dir, job.direction)
     directory = AdaptationDir(job.out_dir)
-    _warn_of_missing_general_text(job)
+    _warn(job, base)
     settings = {
         "ratio": job.general.ratio,
         "max_epochs": job.tuning.max_epochs,
@@ -122,6 +130,8 @@ def adapt(job: Adaptation, *, resume: bool = True) -> AdaptationReport:
     }
     origin = made_from(job.memory, job.general, base)
     origin |= {"models": [model_identity(job.model_dir)], "settings": settings}
+    if job.direction is not None:
+        origin["direction"] = list(map(list, job.direction))
     with directory.opened(origin, resume=resume):
         counts = _make_texts(job, base, directory)
         _, text = adaptation_recipe(
@@ -168,8 +178,8 @@ def estimate(job: Adaptation) -> AdaptationEstimate:
     Raises:
         MtkitError: See `adapt`.
     """
-    base = BaseModel.load(job.model_dir)
-    _warn_of_missing_general_text(job)
+    base = BaseModel.load(job.model_dir, job.direction)
+    _warn(job, base)
     made_from(job.memory, job.general, base)
     texts, counts = read_texts(job.memory, job.general, base, job.tuning.max_epochs)
     with tempfile.TemporaryDirectory(prefix="mtkit-adapt-") as temporary:
@@ -186,7 +196,23 @@ def estimate(job: Adaptation) -> AdaptationEstimate:
         return AdaptationEstimate(counts, report)
 
 
-def _warn_of_missing_general_text(job: Adaptation) -> None:
+def _warn(job: Adaptation, base: BaseModel) -> None:
+    """Log what the adapted model will not have learned, or will have forgotten."""
+    direction, known = base.direction, base.config.tags
+    if direction.tags or direction.langs != (base.config.src_lang, base.config.tgt_lang):
+        src, tgt = direction.langs
+        tags = " ".join((*direction.tags, *direction.tgt_tags))
+        logger.info("direction: from %s to %s%s", src, tgt, f", tags {tags}" if tags else "")
+    if lost := [tag for tag in known if tag not in (*direction.tags, *direction.general_tags)]:
+        shown = ", ".join(lost[:_N_SHOWN]) + (" and others" if len(lost) > _N_SHOWN else "")
+        logger.info("the adapted model will not know the tags %s; the original keeps them", shown)
+    if base.config.context:
+        logger.warning(
+            "the model was trained with data.context: %d, but each segment of the memory, and each"
+            " line of general text, is trained on and tested alone: the model may forget to use"
+            " its context",
+            base.config.context,
+        )
     if job.general.data is None:
         logger.warning(
             "no general text: what the model forgets cannot be measured, and only the original"
@@ -229,6 +255,7 @@ class _Tests:
         self, job: Adaptation, base: BaseModel, directory: AdaptationDir, counts: TextCounts
     ) -> None:
         self._job, self._directory, self._metrics = job, directory, base.metrics()
+        self._direction = base.direction
         files = TextFiles(directory.texts_dir, base.langs)
         self._paths = {
             domain: files.paths(domain, "test")
@@ -246,8 +273,13 @@ class _Tests:
         if not missing:
             return
         job = self._job
-        translator = Translator.load(model_dir, device=job.device, n_workers=job.n_threads)
+        load = cache(
+            partial(Translator.load, model_dir, device=job.device, n_workers=job.n_threads)
+        )
+        direction = self._direction
         for domain, path in missing.items():
+            tags = direction.tags if domain == "memory" else direction.general_tags
+            translator = load(tags=tags, tgt_tags=direction.tgt_tags)
             src = list(read_lines(self._paths[domain][0]))
             title = f"Translating the {domain} test, {when}"
             with progress(title, len(src)) as bar:

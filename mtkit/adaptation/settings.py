@@ -108,9 +108,12 @@ def _data_config(
         if not counts.n_pairs.get(f"{domain}.{part}"):
             return []
         src, tgt = files.paths(domain, part)
+        tags = direction.tags if domain == "memory" else direction.general_tags
+        keys |= {"tags": tags, "tgt_tags": direction.tgt_tags, "documents": not base.config.context}
         return [CorpusSource(name=domain, src=src, tgt=tgt, **keys)]
 
-    src_lang, tgt_lang = base.langs
+    direction = base.direction
+    src_lang, tgt_lang = direction.langs
     general = source("general", "train", weight=weight) if weight else []
     return DataConfig(
         src_lang=src_lang,
@@ -118,6 +121,7 @@ def _data_config(
         train=(*source("memory", "train"), *general),
         validation=(*source("memory", "validation"), *source("general", "validation")),
         test=(*source("memory", "test"), *source("general", "test")),
+        context=base.config.context,
         work_dir=Path("steps/work"),
     )
 
@@ -149,8 +153,8 @@ def _inherited(base: BaseModel) -> dict[str, Any]:
 
 def _batch_size(n_tokens: int, base: BaseModel) -> int:
     size = _between(_TOKENS, round(n_tokens / _UPDATES_PER_EPOCH))
-    # One sentence of the maximum length, with EOS, has to fit.
-    return max(size, base.config.max_length + 1)
+    # One sentence of the maximum length, with tags and EOS, has to fit.
+    return max(size, base.config.max_length + len(base.direction.tags) + 1)
 
 
 def _learning_rate(base: BaseModel, tuning: FineTuning) -> tuple[float, str]:

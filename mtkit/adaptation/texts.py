@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.adaptation.base_model import BaseModel
+from mtkit.adaptation.direction import Direction
 from mtkit.adaptation.memory_split import (
     MAX_TEST,
     Part,
@@ -48,23 +49,21 @@ class GeneralText(NamedTuple):
     """Its training, validation and test corpora; None if there are none."""
     ratio: float = 1.0
     """General pairs in an epoch for each pair of the memory; 0 trains on the memory alone."""
+    direction: Direction | None = None
+    """Direction of the pairs that are read; None is that of the data, without tags."""
 
     def sources(self) -> tuple[CorpusSource, ...]:
         """Return all corpora that are read."""
         return tuple(source for part in _PARTS for source in self.sources_of(part))
 
     def sources_of(self, part: Part) -> tuple[CorpusSource, ...]:
-        """Return the corpora of a part, without tagged ones and those of other languages."""
+        """Return the corpora of a part that have this direction and just its tags."""
         data = self.data
         if data is None:
             return ()
         sources: tuple[CorpusSource, ...] = getattr(data, part)
-        langs = data.src_lang, data.tgt_lang
-        return tuple(
-            source
-            for source in sources
-            if not (source.tags or source.tgt_tags) and data.languages_of(source) == langs
-        )
+        direction = self.direction or Direction((data.src_lang, data.tgt_lang))
+        return tuple(source for source in sources if direction.has(source, data))
 
     def pairs(self, part: Part) -> Iterator[SentencePair]:
         """Read the pairs of a part."""
@@ -235,9 +234,11 @@ def _read_memory(
     memory: Sequence[CorpusSource], base: BaseModel
 ) -> tuple[CleanReport, list[SentencePair]]:
     """Clean the memory, without duplicates."""
-    recipe = Recipe(data=_data_of(memory, base), clean=_clean_config(base))
-    duplicates = recipe.clean.duplicates if recipe.clean.duplicates != "keep" else "exact"
-    pairs = CleanPairs(cleaned_chunks(recipe, None), duplicates)
+    clean = _clean_config(base)
+    if clean.duplicates == "keep":
+        clean = clean.model_copy(update={"duplicates": "exact"})
+    recipe = Recipe(data=_data_of(memory, base), clean=clean)
+    pairs = CleanPairs(cleaned_chunks(recipe, None), clean.duplicates)
     with _hint_of_languages(base) as hint:
         kept = [SentencePair(*pair) for batch in pairs for pair in batch.pairs]
     report = pairs.report()
@@ -291,7 +292,7 @@ def _read_general(
     train = sample("train", n_train + n_held_out) if n_train + n_held_out else []
     if n_train and not train:
         logger.warning(
-            "all general text for training has tags or other languages, so only the original model"
+            "all general text for training has other tags or languages, so only the original model"
             " as a teacher counters forgetting; name other text with --general"
         )
     if not test:

@@ -14,6 +14,7 @@ from mtkit.config.section import MAX_PROCESSES
 from mtkit.io.paths import is_recipe_name
 
 if TYPE_CHECKING:
+    from mtkit.adaptation.direction import Direction
     from mtkit.config.data import DataConfig
 
 
@@ -26,6 +27,22 @@ class MemoryOptions:
     memory: Annotated[list[Path], typer.Argument(metavar="MEMORY...")]
     """Translation memory: files with both sides (TMX, XLIFF, PO, TSV, CSV, xlsx, JSON Lines,
     Parquet), or two aligned text files."""
+
+
+@option_group("Direction and tags")
+class DirectionOptions:
+    """Direction of the memory, for a model of several languages, and further tags."""
+
+    src_lang: Annotated[
+        str | None, typer.Option("--src-lang", metavar="LANG", show_default="the model's")
+    ] = None
+    """Source language of the memory."""
+    tgt_lang: Annotated[
+        str | None, typer.Option("--tgt-lang", metavar="LANG", show_default="the model's")
+    ] = None
+    """Target language of the memory; it also selects the tag of that language."""
+    tags: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG")] = None
+    """Further tag before each source of the memory, as in training; repeatable."""
 
 
 @option_group()
@@ -102,6 +119,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 @takes_option_groups
 def adapt(
     inputs: MemoryOptions,
+    direction_options: DirectionOptions,
     output: AdaptationOutputOptions,
     general: GeneralOptions,
     tuning: TuningOptions,
@@ -117,12 +135,13 @@ def adapt(
         mtkit adapt de-en/model memory.tmx -o adapted --dry-run
         mtkit adapt de-en/model memory.tmx -o adapted --general news.de news.en
         mtkit adapt de-en/model memory.de memory.en -o adapted --ratio 0.5
+        mtkit adapt multi/model memory.tmx -o adapted --src-lang de --tgt-lang en
     """
     from mtkit.cli.common.corpus_arguments import make_sources
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.cli.common.recipe_paths import corpus_paths
     from mtkit.config.data import DataConfig
-    from mtkit.io.find_model import languages_of_model, refuse_no_model
+    from mtkit.io.find_model import refuse_no_model
 
     if not general.ratio < float("inf"):
         raise typer.BadParameter("--ratio must be a number")
@@ -133,17 +152,23 @@ def adapt(
         [output.out_dir],
         [inputs.model_dir, *inputs.memory, *(general.general or []), *(general.test or [])],
     )
-    langs = languages_of_model(inputs.model_dir)
+    from mtkit.adaptation.direction import RequestedDirection, choose_direction
+
+    requested = RequestedDirection(
+        direction_options.src_lang, direction_options.tgt_lang, direction_options.tags or ()
+    )
+    direction = choose_direction(inputs.model_dir, requested)
+    langs = direction.langs
     memory = make_sources(inputs.memory)
     _refuse_other_order(inputs.memory, langs)
-    data = _general_data(general, langs)
+    data = _general_data(general, direction)
     from mtkit.adaptation.adapt import Adaptation, adapt, estimate
-    from mtkit.adaptation.base_model import recorded_data
+    from mtkit.adaptation.recorded_recipe import recorded_data
     from mtkit.adaptation.settings import FineTuning
     from mtkit.adaptation.texts import GeneralText
 
     data, ratio = data or recorded_data(inputs.model_dir), general.ratio
-    if test := make_sources(general.test or []):
+    if test := tuple(map(direction.with_tags, make_sources(general.test or []))):
         if data is None:
             # Only measured.
             data, ratio = DataConfig(src_lang=langs[0], tgt_lang=langs[1], train=test), 0.0
@@ -154,10 +179,11 @@ def adapt(
         inputs.model_dir,
         memory,
         output.out_dir,
-        GeneralText(data, ratio),
+        GeneralText(data, ratio, direction),
         FineTuning(tuning.max_epochs, tuning.learning_rate),
         devices.device,
         devices.n_threads,
+        direction,
     )
     output.show(estimate(job) if output.dry_run else adapt(job, resume=output.resume))
 
@@ -180,7 +206,7 @@ def _refuse_other_order(paths: list[Path], langs: tuple[str, str]) -> None:
             )
 
 
-def _general_data(options: GeneralOptions, langs: tuple[str, str]) -> "DataConfig | None":
+def _general_data(options: GeneralOptions, direction: "Direction") -> "DataConfig | None":
     """Return the general text that was named on the command line.
 
     Raises:
@@ -192,21 +218,23 @@ def _general_data(options: GeneralOptions, langs: tuple[str, str]) -> "DataConfi
     from mtkit.config.recipe import Recipe
     from mtkit.errors import MtkitError
 
-    paths = options.general or []
+    paths, langs = options.general or [], direction.langs
     _refuse_other_order(paths, langs)
     _refuse_other_order(options.test or [], langs)
     if not paths:
         return None
     if not any(map(is_recipe_name, paths)):
         src_lang, tgt_lang = langs
-        return DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=make_sources(paths))
+        sources = tuple(map(direction.with_tags, make_sources(paths)))
+        return DataConfig(src_lang=src_lang, tgt_lang=tgt_lang, train=sources)
     if len(paths) > 1:
         raise typer.BadParameter("--general: give one recipe, or corpora, but not both")
     data = Recipe.load(paths[0]).data
-    if (data.src_lang, data.tgt_lang) != langs:
+    sources = (*data.train, *data.validation, *data.test)
+    if not any(direction.is_of(data.languages_of(source)) for source in sources):
         raise MtkitError(
-            f"`{paths[0]}`: is for {data.src_lang} to {data.tgt_lang}, but the model translates"
-            f" from {langs[0]} to {langs[1]}",
+            f"`{paths[0]}`: is for {data.src_lang} to {data.tgt_lang}, but the memory is from"
+            f" {langs[0]} to {langs[1]}",
             "give a recipe of the same languages",
         )
     return data

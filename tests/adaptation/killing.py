@@ -39,7 +39,7 @@ class FakeTranslator:
         self.is_adapted = is_adapted
 
     @classmethod
-    def load(cls, model_dir, device, n_workers):
+    def load(cls, model_dir, device, n_workers, tags, tgt_tags):
         return cls(Path(model_dir).parent.name.startswith(("run", "undisturbed")))
 
     def stream(self, lines, on_lines):

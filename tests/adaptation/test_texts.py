@@ -1,18 +1,28 @@
 """Texts, settings and verdicts, without training."""
 
 import logging
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from mtkit.adaptation import adapt as module
+from mtkit.adaptation import report
+from mtkit.adaptation.adapt import Adaptation, adapt
 from mtkit.adaptation.base_model import BaseModel
+from mtkit.adaptation.direction import RequestedDirection, choose_direction
 from mtkit.adaptation.report import DomainResult
 from mtkit.adaptation.settings import FineTuning, adaptation_recipe
 from mtkit.adaptation.texts import GeneralText, TextFiles, made_from, read_texts
 from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
+from mtkit.evaluation.metrics import compare
+from mtkit.evaluation.resampling import Resampling
+from tests.adaptation.killing import FakeTranslator, fake_train
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +100,7 @@ def test_general_text_of_a_recipe(corpus, base, ko_en_pairs, caplog, monkeypatch
     train = train[1:]
     chosen, counts = read(validation=validation)
     assert set(chosen) == {"validation", "test"}
-    assert "all general text for training has tags" in caplog.text
+    assert "all general text for training has other tags" in caplog.text
 
 
 def test_the_memory_is_cleaned_and_has_no_duplicates(corpus, base, ko_en_pairs):
@@ -155,13 +165,71 @@ def test_a_stream_is_refused(base):
         made_from([CorpusSource(file=Path("-"), format="tsv")], GeneralText(), base)
 
 
-def test_models_that_need_more_than_the_source_are_refused(make_trained, tmp_path):
+def test_a_recipe_that_keeps_duplicates_does_not_keep_those_of_the_memory(
+    base, corpus, ko_en_pairs
+):
+    keep = Recipe(
+        data=data_config((corpus("a", ko_en_pairs),)), clean=CleanConfig(duplicates="keep")
+    )
+    memory = corpus("memory", ko_en_pairs[:50] * 2)
+    _, counts = read_texts([memory], GeneralText(), base._replace(recipe=keep), 1)
+    assert (counts.memory.n_read, counts.memory.n_kept) == (100, 50)
+
+
+def test_tags_reach_training_and_both_tests(
+    make_trained, tmp_path, corpus, ko_en_pairs, monkeypatch, caplog
+):
+    monkeypatch.setattr(logging.getLogger("mtkit"), "propagate", True)
+    caplog.set_level(logging.INFO, "mtkit")
+    trained, loads = make_trained(), []
+    tags = {"tags": ("<2en>", "<2de>", "<legal>"), "tag_required": True}
+    trained.config = trained.config.model_copy(update=tags)
+    save_model_dir(tmp_path / "model", trained)
+
+    class Translator(FakeTranslator):
+        @classmethod
+        def load(cls, model_dir, device, n_workers, tags, tgt_tags):
+            loads.append((model_dir.parent.name, tags))
+            return super().load(model_dir, device, n_workers, tags, tgt_tags)
+
+    monkeypatch.setattr(module, "train", fake_train)
+    monkeypatch.setattr(module, "Translator", Translator)
+    resampling = Resampling(n_bootstrap=10, n_trials=10)
+    monkeypatch.setattr(report, "compare", partial(compare, resampling=resampling))
+    requested = RequestedDirection(tgt_lang="en", tags=["<legal>"])
+    direction = choose_direction(tmp_path / "model", requested)
+    general = corpus("general", ko_en_pairs[60:], tags=direction.general_tags)
+    job = Adaptation(
+        tmp_path / "model",
+        [corpus("memory", ko_en_pairs[:60])],
+        tmp_path / "out",
+        GeneralText(data_config((general,)), 1.0, direction),
+        direction=direction,
+    )
+    adapt(job)
+    data = Recipe.load(tmp_path / "out/recipe.yaml").data
+    for sources in data.train, data.validation, data.test:
+        assert [one.tags for one in sources] == [("<2en>", "<legal>"), ("<2en>",)]
+    assert sorted(loads) == sorted(
+        (name, one) for name in ("out", tmp_path.name) for one in (("<2en>", "<legal>"), ("<2en>",))
+    )
+    assert "will not know the tags <2de>" in caplog.text
+    with pytest.raises(MtkitError, match="made from something else"):
+        other = choose_direction(tmp_path / "model", RequestedDirection(tgt_lang="en"))
+        adapt(replace(job, direction=other))
+
+
+def test_with_context_each_segment_is_a_document(make_trained, tmp_path, corpus, ko_en_pairs):
     trained = make_trained()
-    for name, change in ("tags", {"tag_required": True}), ("context", {"context": 2}):
-        trained.config = make_trained().config.model_copy(update=change)
-        save_model_dir(tmp_path / name, trained)
-        with pytest.raises(MtkitError, match=r"several languages|data\.context"):
-            BaseModel.load(tmp_path / name)
+    trained.config = trained.config.model_copy(update={"context": 2})
+    save_model_dir(tmp_path / "model", trained)
+    base = BaseModel.load(tmp_path / "model")
+    general = GeneralText(data_config((corpus("general", ko_en_pairs[50:]),)))
+    _, counts = read_texts([corpus("memory", ko_en_pairs[:50])], general, base, 1)
+    files = TextFiles(tmp_path / "texts", base.langs)
+    recipe, _ = adaptation_recipe(base, files, counts, 1.0, FineTuning())
+    assert recipe.data.context == 2
+    assert not any(source.documents for source in (*recipe.data.train, *recipe.data.validation))
 
 
 @pytest.mark.parametrize(
