@@ -7,16 +7,17 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.adaptation.base_model import BaseModel
 from mtkit.adaptation.direction import Direction
+from mtkit.adaptation.general_text import GeneralText
 from mtkit.adaptation.report import AdaptationReport, DomainResult
 from mtkit.adaptation.settings import FineTuning, adaptation_recipe
 from mtkit.adaptation.texts import (
     Domain,
-    GeneralText,
     TextCounts,
     TextFiles,
     load_counts,
@@ -33,6 +34,7 @@ from mtkit.io.progress import progress
 from mtkit.io.text import read_lines, write_lines
 from mtkit.training.sizing.dry_run import DryRunReport, dry_run
 from mtkit.training.train import train
+from mtkit.translation.context import sliding_contexts
 from mtkit.translation.jobs.identity import model_identity
 from mtkit.translation.jobs.steps_dir import StepsDir
 from mtkit.translation.translator import Translator
@@ -206,12 +208,16 @@ def _warn(job: Adaptation, base: BaseModel) -> None:
     if lost := [tag for tag in known if tag not in (*direction.tags, *direction.general_tags)]:
         shown = ", ".join(lost[:_N_SHOWN]) + (" and others" if len(lost) > _N_SHOWN else "")
         logger.info("the adapted model will not know the tags %s; the original keeps them", shown)
-    if base.config.context:
+    if n := base.config.context:
+        has_documents = job.general.with_context(n).has_documents
         logger.warning(
-            "the model was trained with data.context: %d, but each segment of the memory, and each"
-            " line of general text, is trained on and tested alone: the model may forget to use"
+            "the model was trained with data.context: %d, but each segment of the memory is trained"
+            " on and tested alone%s",
+            n,
+            ""
+            if has_documents
+            else ", and so is general text, which has no documents: the model may forget to use"
             " its context",
-            base.config.context,
         )
     if job.general.data is None:
         logger.warning(
@@ -256,6 +262,7 @@ class _Tests:
     ) -> None:
         self._job, self._directory, self._metrics = job, directory, base.metrics()
         self._direction = base.direction
+        self._contexts = {"general": base.config.context} if counts.has_documents else {}
         files = TextFiles(directory.texts_dir, base.langs)
         self._paths = {
             domain: files.paths(domain, "test")
@@ -283,15 +290,24 @@ class _Tests:
             src = list(read_lines(self._paths[domain][0]))
             title = f"Translating the {domain} test, {when}"
             with progress(title, len(src)) as bar:
-                write_lines(
-                    path, (one.text for one in translator.stream(src, on_lines=bar.advance))
+                found = translator.stream(
+                    src,
+                    contexts=sliding_contexts(src, self._contexts.get(domain, 0)),
+                    on_lines=bar.advance,
                 )
+                write_lines(path, (one.text for one in found))
 
     def results(self) -> Iterator[DomainResult]:
-        """Compare the translations."""
+        """Compare the translations; blank lines only end documents."""
         for domain, (_, tgt_path) in self._paths.items():
-            translations = {
-                when: list(read_lines(self._directory.translations_path(when, domain)))
+            references = list(read_lines(tgt_path))
+            is_text = [bool(line.strip()) for line in references]
+            paths = {
+                when: self._directory.translations_path(when, domain)
                 for when in ("before", "after")
             }
-            yield DomainResult.of(domain, translations, list(read_lines(tgt_path)), self._metrics)
+            translations = {
+                when: list(compress(read_lines(path), is_text)) for when, path in paths.items()
+            }
+            kept = list(compress(references, is_text))
+            yield DomainResult.of(domain, translations, kept, self._metrics)

@@ -7,7 +7,6 @@ held out.
 
 import hashlib
 from collections.abc import Iterable
-from heapq import nsmallest
 from typing import Literal, NamedTuple
 
 from mtkit.corpus.clean.match_keys import normalize_for_matching
@@ -16,6 +15,9 @@ from mtkit.errors import MtkitError
 from mtkit.io.logs import counted
 
 Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+Run = tuple[SentencePair, ...]
+"""Pairs that follow each other in a document, or a single pair."""
 MAX_TEST, MAX_VALIDATION = 2000, 1000
 _MIN_SOURCES = 30
 """With fewer, one of the parts would often be empty."""
@@ -98,12 +100,33 @@ def first_of_each_source(pairs: Iterable[SentencePair]) -> list[SentencePair]:
     return list(first.values())
 
 
-def sample_pairs(pairs: Iterable[SentencePair], n: int) -> list[SentencePair]:
-    """Return the n pairs with the smallest hashes, sorted by them, so one for each source.
+def sample_runs(runs: Iterable[Run], n: int) -> list[Run]:
+    """Return runs with the smallest hashes of their first sources, sorted by them.
 
-    The sample is as good as random, and does not depend on the order of the pairs.
+    The sample is as good as random, and does not depend on the order of the runs. Of runs with the
+    same sources, it has one.
+
+    Args:
+        runs: Runs of pairs.
+        n: Number of pairs; the last run may exceed it.
     """
-    usable = (pair for pair in pairs if pair.src.strip() and pair.tgt.strip())
-    # Several pairs may share a source, of which one is kept.
-    found = nsmallest(2 * n, usable, key=lambda pair: (hash_position(pair.src), pair))
-    return first_of_each_source(found)[:n]
+    # Several runs may have the same sources, of which one is kept.
+    limit, n_pairs = 2 * n, 0
+    found: list[tuple[float, Run]] = []
+    for run in runs:
+        found.append((hash_position(run[0].src), run))
+        n_pairs += len(run)
+        if n_pairs > 2 * limit + _MIN_SOURCES:
+            found = _first_pairs(sorted(found), limit)
+            n_pairs = sum(len(run) for _, run in found)
+    found = _first_pairs(sorted(found), limit)
+    first = {tuple(match_key(pair.src) for pair in run): (at, run) for at, run in reversed(found)}
+    return [run for _, run in _first_pairs(sorted(first.values()), n)]
+
+
+def _first_pairs(found: list[tuple[float, Run]], n: int) -> list[tuple[float, Run]]:
+    n_pairs = index = 0
+    while index < len(found) and n_pairs < n:
+        n_pairs += len(found[index][1])
+        index += 1
+    return found[:index]

@@ -109,7 +109,9 @@ def _data_config(
             return []
         src, tgt = files.paths(domain, part)
         tags = direction.tags if domain == "memory" else direction.general_tags
-        keys |= {"tags": tags, "tgt_tags": direction.tgt_tags, "documents": not base.config.context}
+        keys |= {"tags": tags, "tgt_tags": direction.tgt_tags}
+        has_documents = counts.has_documents and domain == "general"
+        keys["documents"] = has_documents or not base.config.context
         return [CorpusSource(name=domain, src=src, tgt=tgt, **keys)]
 
     direction = base.direction

@@ -9,26 +9,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtkit.adaptation.base_model import BaseModel
-from mtkit.adaptation.direction import Direction
-from mtkit.adaptation.memory_split import (
-    MAX_TEST,
-    Part,
-    sample_pairs,
-    split_memory,
-)
+from mtkit.adaptation.general_text import GeneralText, read_general
+from mtkit.adaptation.memory_split import PARTS, Part, Run, split_memory
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.clean.clean_corpus import CleanPairs, CleanReport, cleaned_chunks
 from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
 from mtkit.corpus.clean.text_fixes import TextFixer
-from mtkit.corpus.read.pairs import describe_source, read_pairs, source_fingerprint
+from mtkit.corpus.read.pairs import describe_source, source_fingerprint
 from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.corpus.write_pairs import open_pair_writer
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
 from mtkit.io.logs import get_logger
-from mtkit.io.progress import progress
 from mtkit.io.spool import is_stream
 
 logger = get_logger(__name__)
@@ -39,37 +33,8 @@ Texts = dict[tuple[Domain, Part], list[SentencePair]]
 _MAX_GENERAL = 500_000
 """Maximum number of general training pairs."""
 _BATCH_SIZE = 5000
-_PARTS: tuple[Part, ...] = ("train", "validation", "test")
-
-
-class GeneralText(NamedTuple):
-    """Text of the kind that the model was trained on."""
-
-    data: DataConfig | None = None
-    """Its training, validation and test corpora; None if there are none."""
-    ratio: float = 1.0
-    """General pairs in an epoch for each pair of the memory; 0 trains on the memory alone."""
-    direction: Direction | None = None
-    """Direction of the pairs that are read; None is that of the data, without tags."""
-
-    def sources(self) -> tuple[CorpusSource, ...]:
-        """Return all corpora that are read."""
-        return tuple(source for part in _PARTS for source in self.sources_of(part))
-
-    def sources_of(self, part: Part) -> tuple[CorpusSource, ...]:
-        """Return the corpora of a part that have this direction and just its tags."""
-        data = self.data
-        if data is None:
-            return ()
-        sources: tuple[CorpusSource, ...] = getattr(data, part)
-        direction = self.direction or Direction((data.src_lang, data.tgt_lang))
-        return tuple(source for source in sources if direction.has(source, data))
-
-    def pairs(self, part: Part) -> Iterator[SentencePair]:
-        """Read the pairs of a part."""
-        for source in self.sources_of(part):
-            assert self.data is not None
-            yield from read_pairs(source, self.data)
+_BREAK = SentencePair("", "")
+"""Blank line on both sides, which ends a document."""
 
 
 class TextCounts(NamedTuple):
@@ -83,6 +48,8 @@ class TextCounts(NamedTuple):
     """Tokens of the training parts, on the longer side."""
     tests_general_training: bool = False
     """Whether the general test is held out from text that the model may have been trained on."""
+    has_documents: bool = False
+    """Whether general text has documents, which blank lines end."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts as a JSON object."""
@@ -93,6 +60,7 @@ class TextCounts(NamedTuple):
             "n_pairs": self.n_pairs,
             "n_tokens": self.n_tokens,
             "tests_general_training": self.tests_general_training,
+            "has_documents": self.has_documents,
         }
 
     @classmethod
@@ -101,14 +69,20 @@ class TextCounts(NamedTuple):
         dropped = DropCounts()
         dropped.counts.update(tree["dropped"])
         report = CleanReport(tree["n_read"], tree["n_kept"], dropped)
-        return cls(report, tree["n_pairs"], tree["n_tokens"], tree["tests_general_training"])
+        return cls(
+            report,
+            tree["n_pairs"],
+            tree["n_tokens"],
+            tree["tests_general_training"],
+            tree.get("has_documents", False),
+        )
 
     def text_lines(self) -> Iterator[str]:
         """Format the counts line by line."""
         yield f"memory: {self.memory.n_read:,} segments read, {self.memory.n_kept:,} kept"
         yield from dropped_lines(self.memory.dropped, 0, self.memory.n_read)
         for domain in ("memory", "general"):
-            counts = [self.n_pairs.get(f"{domain}.{part}", 0) for part in _PARTS]
+            counts = [self.n_pairs.get(f"{domain}.{part}", 0) for part in PARTS]
             if any(counts):
                 train, validation, test = counts
                 yield (
@@ -177,22 +151,37 @@ def read_texts(
     """
     report, kept = _read_memory(memory, base)
     texts: Texts = {("memory", part): pairs for part, pairs in split_memory(kept).items()}
-    tests_training = False
+    tests_training, context = False, base.config.context
+    general = general.with_context(context)
     if general.data is not None:
         n_wanted = math.ceil(general.ratio * len(texts["memory", "train"]) * max_epochs)
         n_validation = len(texts["memory", "validation"])
+        held_out = (*texts["memory", "validation"], *texts["memory", "test"])
         with _hint_of_languages(base):
-            parts, tests_training = _read_general(
-                general, TextFixer(_clean_config(base)), min(n_wanted, _MAX_GENERAL), n_validation
+            parts, tests_training = read_general(
+                general,
+                TextFixer(_clean_config(base)),
+                min(n_wanted, _MAX_GENERAL),
+                n_validation,
+                held_out,
             )
-        texts |= {("general", part): pairs for part, pairs in parts.items() if pairs}
-    n_pairs = {f"{domain}.{part}": len(pairs) for (domain, part), pairs in texts.items()}
-    n_tokens = {
-        f"{domain}.{part}": _count_tokens(pairs, base)
-        for (domain, part), pairs in texts.items()
-        if part == "train"
-    }
-    return texts, TextCounts(report, n_pairs, n_tokens, tests_training)
+        texts |= {("general", part): _join(runs, general) for part, runs in parts.items() if runs}
+    n_pairs, n_tokens = dict[str, int](), dict[str, int]()
+    for (domain, part), rows in texts.items():
+        pairs = [pair for pair in rows if pair != _BREAK]
+        n_pairs[f"{domain}.{part}"] = len(pairs)
+        if part == "train":
+            # Most sentences of a document are trained on with all their context.
+            n_times = 1 + context * (domain == "general" and general.has_documents)
+            n_tokens[f"{domain}.{part}"] = n_times * _count_tokens(pairs, base)
+    return texts, TextCounts(report, n_pairs, n_tokens, tests_training, general.has_documents)
+
+
+def _join(runs: Sequence[Run], general: GeneralText) -> list[SentencePair]:
+    """Return the pairs of all runs, with blank lines between them if there are documents."""
+    if not general.has_documents:
+        return [pair for run in runs for pair in run]
+    return [pair for run in runs for pair in (*run, _BREAK)][:-1]
 
 
 def save_counts(counts: TextCounts, path: Path) -> None:
@@ -247,64 +236,6 @@ def _read_memory(
         names = ", ".join(map(describe_source, memory))
         raise MtkitError(f"`{names}`: no segment is left to train on: {lines}", hint)
     return report, kept
-
-
-def _read_general(
-    general: GeneralText, fixer: TextFixer, n_train: int, n_validation: int
-) -> tuple[dict[Part, list[SentencePair]], bool]:
-    """Sample the parts of general text.
-
-    Validation and test come from sets of that name, the test from a part of the validation set if
-    need be; without either, both are held out from the training text.
-
-    Returns:
-        The parts, and whether the test is held out from the training text.
-    Raises:
-        MtkitError: A file cannot be read, or the corpora of a part have no pairs.
-    """
-
-    def fixed(part: Part) -> Iterator[SentencePair]:
-        with progress(f"Sampling general text ({part})", unit="pairs") as bar:
-            for src, tgt in general.pairs(part):
-                bar.advance()
-                yield SentencePair(fixer.fix(src)[0], fixer.fix(tgt)[0])
-
-    def sample(part: Part, n: int) -> list[SentencePair]:
-        pairs, sources = sample_pairs(fixed(part), n), general.sources_of(part)
-        if n and sources and not pairs:
-            names = ", ".join(map(describe_source, sources))
-            raise MtkitError(
-                f"`{names}`: no general text: each pair has an empty side, or there is none",
-                "check these files, or leave them out",
-            )
-        return pairs
-
-    test = sample("test", MAX_TEST)
-    # Twice as many for the test as for validation if one set has to serve both.
-    validation = sample("validation", n_validation if test else 3 * n_validation)
-    if not test and len(validation) > 1:
-        n_test = 2 * len(validation) // 3
-        test, validation = validation[:n_test], validation[n_test:]
-    tests_training = not test
-    # Without general training text, validation without a set of its own is on the memory alone.
-    n_missing = 0 if validation or not n_train else n_validation
-    n_held_out = n_missing + (0 if test else 2 * n_validation)
-    train = sample("train", n_train + n_held_out) if n_train + n_held_out else []
-    if n_train and not train:
-        logger.warning(
-            "all general text for training has other tags or languages, so only the original model"
-            " as a teacher counters forgetting; name other text with --general"
-        )
-    if not test:
-        test, train = train[: 2 * n_validation], train[2 * n_validation :]
-    if n_missing:
-        validation, train = train[:n_missing], train[n_missing:]
-    parts: dict[Part, list[SentencePair]] = {
-        "train": train[:n_train],
-        "validation": validation,
-        "test": test,
-    }
-    return parts, tests_training
 
 
 def _count_tokens(pairs: Sequence[SentencePair], base: BaseModel) -> int:

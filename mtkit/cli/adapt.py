@@ -163,9 +163,9 @@ def adapt(
     _refuse_other_order(inputs.memory, langs)
     data = _general_data(general, direction)
     from mtkit.adaptation.adapt import Adaptation, adapt, estimate
+    from mtkit.adaptation.general_text import GeneralText
     from mtkit.adaptation.recorded_recipe import recorded_data
     from mtkit.adaptation.settings import FineTuning
-    from mtkit.adaptation.texts import GeneralText
 
     data, ratio = data or recorded_data(inputs.model_dir), general.ratio
     if test := tuple(map(direction.with_tags, make_sources(general.test or []))):

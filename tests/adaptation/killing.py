@@ -42,7 +42,7 @@ class FakeTranslator:
     def load(cls, model_dir, device, n_workers, tags, tgt_tags):
         return cls(Path(model_dir).parent.name.startswith(("run", "undisturbed")))
 
-    def stream(self, lines, on_lines):
+    def stream(self, lines, contexts, on_lines):
         for line in lines:
             on_lines(1)
             text = line[::-1]

@@ -3,7 +3,7 @@
 import pytest
 
 from mtkit.adaptation.direction import Direction, RequestedDirection, choose_direction
-from mtkit.adaptation.texts import GeneralText
+from mtkit.adaptation.general_text import GeneralText
 from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.config.model import ModelConfig

@@ -1,13 +1,13 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.adaptation.memory_split import (
     HeldOutShares,
     first_of_each_source,
-    sample_pairs,
+    sample_runs,
     split_memory,
 )
 from mtkit.corpus.sentence_pair import SentencePair
@@ -46,10 +46,6 @@ def test_what_was_trained_on_is_never_held_out_later():
 
 
 def test_the_test_has_the_lowest_hashes_and_validation_the_highest():
-    def position(text):
-        digest = hashlib.blake2b(text.lower().encode(), digest_size=8).hexdigest()
-        return int(digest, 16) / 16**16
-
     parts = split_memory(MEMORY)
     assert max(position(pair.src) for pair in parts["test"]) < 0.1
     assert min(position(pair.src) for pair in parts["validation"]) >= 0.95
@@ -88,16 +84,29 @@ def test_too_small_a_memory_is_named():
         split_memory([SentencePair("same", str(i)) for i in range(100)])
 
 
-@given(st.permutations(MEMORY[:30]), st.integers(0, 40))
-def test_a_sample_does_not_depend_on_the_order(pairs, n):
-    found = sample_pairs([*pairs, SentencePair(" ", "x")], n)
-    assert found == sample_pairs(MEMORY[:30], n)
-    assert len(found) == min(n, 30)
-    assert found == sample_pairs(pairs, 40)[:n]
+def position(text):
+    digest = hashlib.blake2b(text.lower().encode(), digest_size=8).hexdigest()
+    return int(digest, 16) / 16**16
+
+
+@settings(max_examples=30)
+@given(st.permutations(MEMORY[:60]), st.integers(0, 70), st.integers(1, 4))
+def test_a_sample_does_not_depend_on_the_order(pairs, n, size):
+    """The runs with the smallest hashes, as far as n pairs."""
+    runs = [tuple(MEMORY[i : i + size]) for i in range(0, 60, size)]
+    runs.sort(key=lambda run: position(run[0].src))
+    expected, n_left = [], n
+    for run in runs:
+        if n_left > 0:
+            expected.append(run)
+            n_left -= len(run)
+    runs.sort(key=lambda run: pairs.index(run[0]))
+    assert sample_runs(runs, n) == expected
 
 
 def test_a_sample_has_each_source_once():
     pairs = [SentencePair(text, "x") for text in ("a", "A", "b", "B !", "c")]
-    assert {pair.src.lower()[0] for pair in sample_pairs(pairs, 3)} == {"a", "b", "c"}
-    assert len(sample_pairs(pairs, 5)) == 3
+    runs = [(pair,) for pair in pairs]
+    assert {run[0].src.lower()[0] for run in sample_runs(runs, 3)} == {"a", "b", "c"}
+    assert len(sample_runs(runs, 5)) == 3
     assert first_of_each_source(pairs) == [pairs[0], pairs[2], pairs[4]]

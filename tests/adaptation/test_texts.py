@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from functools import partial
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from mtkit.adaptation import report
 from mtkit.adaptation.adapt import Adaptation, adapt
 from mtkit.adaptation.base_model import BaseModel
 from mtkit.adaptation.direction import RequestedDirection, choose_direction
+from mtkit.adaptation.general_text import GeneralText
 from mtkit.adaptation.report import DomainResult
 from mtkit.adaptation.settings import FineTuning, adaptation_recipe
-from mtkit.adaptation.texts import GeneralText, TextFiles, made_from, read_texts
+from mtkit.adaptation.texts import TextFiles, made_from, read_texts
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.config.clean import CleanConfig
 from mtkit.config.data import CorpusSource, DataConfig
@@ -245,3 +247,48 @@ def test_verdicts(n_better, verdict):
     result = DomainResult.of("memory", texts, references, (("bleu",), None))
     assert result.verdict == (verdict or "no significant difference")
     assert result.n_exact == ((0, n) if n_better > 0 else (n, 0))
+
+
+def test_general_text_with_documents_is_sampled_in_runs(make_trained, tmp_path, corpus):
+    """Neighbors stay neighbors, and only they are; held-out lines end a run."""
+    texts = [f"문장 {'가나다라마바사'[i % 7]}{'하호후히'[i // 7 % 4]} {i} 번" for i in range(600)]
+    pairs = [(text, f"sentence {i} of it") for i, text in enumerate(texts)]
+    for i in range(0, 600, 50):
+        pairs[i] = ("", "")
+    memory = [(f"기억 {i} 번", f"memory {i} of it") for i in range(60)]
+    trained = make_trained()
+    trained.config = trained.config.model_copy(update={"context": 2})
+    save_model_dir(tmp_path / "model", trained)
+    base = BaseModel.load(tmp_path / "model")
+    data = data_config((corpus("general", pairs),), context=1)
+    found, counts = read_texts([corpus("memory", memory)], GeneralText(data), base, 2)
+    assert counts.has_documents
+    n_memory = counts.n_pairs["memory.train"]
+    # Whole runs are held out and taken.
+    assert abs(counts.n_pairs["general.train"] - 2 * n_memory) < 24
+    number_of = {pair: i for i, pair in enumerate(pairs)}
+    seen = set()
+    for part in ("train", "validation", "test"):
+        rows = [tuple(pair) for pair in found["general", part]]
+        assert sum(map(any, rows)) == counts.n_pairs[f"general.{part}"]
+        for before, pair in pairwise(rows):
+            assert not (any(before) and any(pair)) or number_of[pair] == number_of[before] + 1
+        assert max(len(list(run)) for is_text, run in groupby(rows, any) if is_text) == 12
+        seen |= set(filter(any, rows))
+    assert len(seen) == sum(n for name, n in counts.n_pairs.items() if name.startswith("general"))
+    files = TextFiles(tmp_path / "texts", base.langs)
+    recipe, _ = adaptation_recipe(base, files, counts, 1.0, FineTuning())
+    assert [source.documents for source in recipe.data.train] == [False, True]
+    # A recipe without context, or files, do not say that there are documents.
+    data = data.model_copy(update={"context": 0})
+    found, counts = read_texts([corpus("memory", memory)], GeneralText(data), base, 2)
+    assert not counts.has_documents
+    assert all(pair.src for rows in found.values() for pair in rows)
+
+
+def test_lines_that_are_held_out_are_not_sampled_for_training(base, corpus, ko_en_pairs):
+    memory = corpus("memory", ko_en_pairs[:50])
+    general = GeneralText(data_config((corpus("general", ko_en_pairs[:120]),)))
+    texts, _ = read_texts([memory], general, base, 1)
+    held_out = {*texts["memory", "test"], *texts["memory", "validation"]}
+    assert not held_out & set(texts["general", "train"])

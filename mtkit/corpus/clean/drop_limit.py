@@ -79,6 +79,8 @@ def check_dropped(
 ) -> None:
     """Reject a corpus if the share of dropped pairs exceeds `preprocess.max_dropped`.
 
+    Blank pairs of a corpus with documents do not count: they end documents.
+
     Args:
         recipe: Gives the limit and the languages.
         source: The corpus.
@@ -89,11 +91,14 @@ def check_dropped(
     Raises:
         TooManyDropped: Names the rule that drops most pairs, the share and the likely cause.
     """
-    limit, n_dropped = recipe.preprocess.max_dropped, dropped.counts.total()
+    limit, counts = recipe.preprocess.max_dropped, Counter(dropped.counts)
+    if recipe.data.has_documents(source):
+        n_read -= counts.pop("blank", 0)
+    n_dropped = counts.total()
     slack = 3 * sqrt(limit * (1 - limit) / n_read) if is_sample and n_read else 0.0
     if n_dropped <= (limit + slack) * n_read:
         return
-    (rule, count), *_ = dropped.counts.most_common(1)
+    (rule, count), *_ = counts.most_common(1)
     cause, todo = _CAUSES[rule]
     if rule == "script" and (differences := _script_mismatch(recipe, source, dropped)):
         cause, todo = differences, _WRONG_LANGUAGE

@@ -3,6 +3,8 @@
 import pytest
 
 from mtkit.config.recipe import Recipe
+from mtkit.corpus.clean.drop_counts import DropCounts
+from mtkit.corpus.clean.drop_limit import check_dropped
 from mtkit.corpus.store.preprocess import preprocess, store_is_fresh
 from mtkit.corpus.train_tokenizer import train_tokenizer
 from mtkit.errors import MtkitError
@@ -165,3 +167,16 @@ def test_too_large_vocabulary_reports_the_remaining_pairs(tiny_recipe):
             )
         )
     assert "--set tokenizer.vocab_size=" in info.value.hint
+
+
+def test_blank_lines_that_end_documents_do_not_count(tiny_recipe_path):
+    dropped = DropCounts()
+    dropped.counts.update(blank=60, script=19)
+    recipe = load(tiny_recipe_path)
+    with pytest.raises(MtkitError, match=r"79 of 100 pairs were dropped .*by the rule `blank`"):
+        check_dropped(recipe, recipe.data.train[0], 100, dropped)
+    recipe = load(tiny_recipe_path, "data.context=2")
+    check_dropped(recipe, recipe.data.train[0], 100, dropped)
+    dropped.counts.update(script=2)
+    with pytest.raises(MtkitError, match=r"21 of 40 pairs were dropped .*by the rule `script`"):
+        check_dropped(recipe, recipe.data.train[0], 100, dropped)
