@@ -172,7 +172,9 @@ def adapt(
         if data is None:
             # Only measured.
             data, ratio = DataConfig(src_lang=langs[0], tgt_lang=langs[1], train=test), 0.0
-        data = data.model_copy(update={"test": test})
+        # Nothing says that the lines of a file are in the order of documents.
+        alone = (source.model_copy(update={"documents": False}) for source in test)
+        data = data.model_copy(update={"test": tuple(alone)})
     if data is not None:
         refuse_overwriting([output.out_dir], corpus_paths(data))
     job = Adaptation(

@@ -81,6 +81,7 @@ def test_corpus_recipe_and_report(mtkit, folder, models):
         (["-m", "x", "--forward-model", "x", "--keep", "1.5"], "--keep 1.5: give a share"),
         (["-m", "x", "--forward-model", "x", "--keep", "most"], "--keep most: give a share"),
         (["-m", "{en-ko}", "--ratio", "0"], "--ratio must be more than 0"),
+        (["-m", "{en-ko}", "--documents"], "the recipe trains without context"),
         (["-m", "{en-ko}", "--held-out", "missing"], "`missing`: no such file"),
         (["-m", "{en-ko}", "-o", "."], "contains the input"),
         (["-m", "{en-ko}", "--top-k", "3"], "top_k has no effect without sampling"),
