@@ -90,18 +90,15 @@ class Layer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.skip_probability = config.layer_drop
-        # torch.compile treats a float as a variable and would have to read its value in the middle
-        # of a graph; a bool is a constant.
-        self.may_be_skipped = config.layer_drop > 0.0
 
     def draw_skip(self) -> bool:
-        """Draw whether this pass skips the layer.
+        """Draw whether a pass skips the layer; not in the pass itself, which may be compiled.
 
         Drawn from torch's default CPU generator, so a seed fixes it and no device is waited for.
         """
         return (
             self.training
-            and self.may_be_skipped
+            and self.skip_probability > 0.0
             and float(torch.rand((), device="cpu")) < self.skip_probability
         )
 
@@ -122,9 +119,11 @@ class EncoderLayer(Layer):
         self.self_attention = Sublayer(config, SelfAttention(config))
         self.feed_forward = Sublayer(config, FeedForward(config))
 
-    def forward(self, x_BSD: Tensor, may_attend_B11S: Tensor | None) -> Tensor:
+    def forward(
+        self, x_BSD: Tensor, may_attend_B11S: Tensor | None, is_skipped: bool = False
+    ) -> Tensor:
         """Transform the source. Shape (B, S, D) in and out; the mask is False on padding."""
-        if self.draw_skip():
+        if is_skipped:
             return self.skip(x_BSD)
         return self.feed_forward(self.self_attention(x_BSD, may_attend_B11S))
 
@@ -144,18 +143,20 @@ class DecoderLayer(Layer):
         memory_BSD: Tensor,
         may_attend_B11S: Tensor | None,
         head: int | None = None,
+        is_skipped: bool = False,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Transform all target positions at once.
 
         Args:
             memory_BSD: The encoder's output.
             may_attend_B11S: False on padding of the source.
-            head: Head of the attention to the source whose weights are returned too.
+            head: Head of the attention to the source whose weights are returned too; such a layer
+                is not skipped.
+            is_skipped: Whether the layer is skipped.
         Returns:
             Shape (B, T, D); with a head also the logarithms of its weights, shape (B, T, S).
         """
-        # A layer whose attention weights are requested has to compute them.
-        if head is None and self.draw_skip():
+        if is_skipped:
             return self.skip(x_BTD, memory_BSD)
         x_BTD = self.self_attention(x_BTD, is_causal=True)
         key, value = self.cross_attention.inner.project(memory_BSD)

@@ -115,8 +115,8 @@ class Transformer(nn.Module):
         """Encode source ids, padded with `src_pad_id`; see `forward`. Shape (B, S)."""
         may_attend_B11S = (src_BS != self.src_pad_id)[:, None, None, :]
         x_BSD = self._embed(src_BS, self.src_embedding, self.src_positions, kept_BQ=kept_BS)
-        for layer in self.encoder_layers:
-            x_BSD = layer(x_BSD, may_attend_B11S)
+        for layer in self._encoder():
+            x_BSD = layer(x_BSD, may_attend_B11S, layer.draw_skip())
         return Memory(self.encoder_norm(x_BSD), may_attend_B11S)
 
     def decode(self, tgt_in_BT: Tensor, memory: Memory) -> Tensor:
@@ -139,12 +139,12 @@ class Transformer(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         x_BTD = self._embed(tgt_in_BT, self.tgt_embedding, self.tgt_positions, kept_BQ=kept_BT)
         log_weights_BTS = None
-        for number, layer in enumerate(self.decoder_layers):
+        for number, layer in enumerate(self._decoder()):
             if aligning is not None and number == aligning.layer:
                 head = ALL_HEADS if aligning.head is None else aligning.head
                 x_BTD, log_weights_BTS = layer(x_BTD, *memory, head)
             else:
-                x_BTD = layer(x_BTD, *memory)
+                x_BTD = layer(x_BTD, *memory, is_skipped=layer.draw_skip())
         return self.decoder_norm(x_BTD), log_weights_BTS
 
     def logits(self, states: Tensor) -> Tensor:
@@ -189,6 +189,9 @@ class Transformer(nn.Module):
             )
         cache.n_steps += 1
         return self.decoder_norm(x_BWD)
+
+    def _encoder(self) -> list[EncoderLayer]:
+        return cast(list[EncoderLayer], list(self.encoder_layers))
 
     def _decoder(self) -> list[DecoderLayer]:
         return cast(list[DecoderLayer], list(self.decoder_layers))

@@ -1,7 +1,12 @@
 """Compilation of a model for training."""
 
+import copy
 import warnings
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import nn
 
 from mtkit.engines.compilers import missing_compiler
 from mtkit.errors import MtkitError
@@ -18,7 +23,8 @@ def compile_model(
     """Compile a model's forward pass with torch.compile, in place, at the first batch.
 
     One graph serves batches of all shapes, so it is compiled once: lengths are symbols in it. It
-    never synchronizes the device.
+    never synchronizes the device. With LayerDrop, layers are compiled instead of the model, as
+    every set of skipped layers would be a graph of its own; all layers share their graphs.
 
     Args:
         model: Model on its device.
@@ -45,9 +51,32 @@ def compile_model(
     warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
     _treat_sizes_as_symbols()
     _fill_position_tables(model)
-    model.compile(dynamic=True, backend=backend)
+    if model.config.layer_drop:
+        for layer in (*model.encoder_layers, *model.decoder_layers):
+            layer.forward = _CompiledForward(layer, backend)
+    else:
+        model.compile(dynamic=True, backend=backend)
     logger.info("the first update compiles the model, which takes a minute or more")
     return True
+
+
+class _CompiledForward:
+    """The forward pass of a layer, compiled in training only. A copy of the layer is not compiled.
+
+    Args:
+        layer: The layer.
+        backend: Backend of torch.compile.
+    """
+
+    def __init__(self, layer: nn.Module, backend: str) -> None:
+        self.layer, self.plain = layer, layer.forward
+        self.compiled = torch.compile(layer.forward, dynamic=True, backend=backend)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return (self.compiled if self.layer.training else self.plain)(*args, **kwargs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Callable[..., Any]:
+        return copy.deepcopy(self.plain, memo)
 
 
 def _fill_position_tables(model: Transformer) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -98,26 +99,37 @@ def test_the_weights_of_an_alignment_head_are_the_same():
 
 # torch.compile looks at .grad of every tensor and hides the warning, which here is an error.
 @pytest.mark.filterwarnings("ignore:The .grad attribute")
-def test_layer_drop_skips_the_same_layers_and_compiles_only_once():
-    model = make_model(dropout=0.0, layer_drop=0.5, n_encoder_layers=2)
+@pytest.mark.parametrize("checkpoints", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_with_layer_drop_layers_are_compiled_once_and_in_training_only(checkpoints):
+    model: Any = make_model(dropout=0.0, layer_drop=0.5, n_encoder_layers=2)
     plain = copy.deepcopy(model)
+    if checkpoints:
+        checkpoint_activations(model)
     # What torch.compile learns of a function from one model, it applies to all.
     torch.compiler.reset()
     counters.clear()
-    compile_model(model, "on", backend="eager")
-    for seed in range(6):
+    assert compile_model(model, "on", backend="eager")
+    # Of three layers, these seeds skip none, the second, the last, and the first and last.
+    for seed, shape in zip((6, 5, 4, 0), SHAPES, strict=False):
         states = []
         for one in model, plain:
             one.zero_grad()
             torch.manual_seed(seed)
-            states.append(one(*batch(*SHAPES[1])))
+            states.append(one(*batch(*shape)))
             states[-1].square().sum().backward()
         torch.testing.assert_close(*states)
         for ours, theirs in zip(model.parameters(), plain.parameters(), strict=True):
             torch.testing.assert_close(ours.grad, theirs.grad, atol=1e-4, rtol=1e-3)
-        if seed == 3:
-            n_graphs = counters["stats"]["unique_graphs"]
-    assert counters["stats"]["unique_graphs"] == n_graphs
+    # One for each kind of layer, and one for each kind that is skipped.
+    assert counters["stats"]["unique_graphs"] == 4
+    assert not counters["graph_break"]
+    assert list(model.state_dict()) == list(plain.state_dict())
+    # Validation is not compiled, nor is a copy.
+    other = copy.deepcopy(model)
+    model.eval()(*batch(2, 5, 6))
+    other.encoder_layers[0].feed_forward.inner.outer.bias.data.fill_(3.0)
+    assert not torch.equal(other.eval()(*batch(2, 5, 6)), model(*batch(2, 5, 6)))
+    assert counters["stats"]["unique_graphs"] == 4
     torch.compiler.reset()
 
 
