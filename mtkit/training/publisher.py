@@ -67,7 +67,9 @@ class Publisher:
         self.has_validation = bool(self.recipe.data.validation)
         self.validator = None
         if self.has_validation and parallel.is_main:
-            self.validator = Validator(self.recipe, self.trained, self.stepper.dtype)
+            dtype = self.stepper.dtype
+            search_dtype = dtype if self.stepper.device.type == "cuda" else None
+            self.validator = Validator(self.recipe, self.trained, dtype, search_dtype)
         signature = "" if self.validator is None else self.validator.signature
         self.signature = parallel.broadcast_text(signature)
         """Hash of everything but the weights that scores depend on."""

@@ -1,9 +1,11 @@
 """Validation: loss, and the scores of real translations."""
 
+import gc
 import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from math import ceil
 from typing import NamedTuple
 
@@ -21,10 +23,12 @@ from mtkit.corpus.read.documents import read_with_positions
 from mtkit.corpus.sentence_pair import Side
 from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.engines.precision import autocast
+from mtkit.engines.shared_copy import cast_copy
 from mtkit.errors import MtkitError
 from mtkit.evaluation.metrics import evaluate
 from mtkit.training.objective import batch_loss
 from mtkit.training.reporting.tracker import ValidationSample
+from mtkit.translation.model_engine import make_engine
 from mtkit.translation.translator import Translator
 
 N_SAMPLES = 3
@@ -95,6 +99,7 @@ class ValidationCorpus:
     """
 
     def __init__(self, source: CorpusSource, recipe: Recipe, trained: TrainedModel) -> None:
+        self.source = source
         self.name = " ".join((corpus_name(source), *source.tags, *source.tgt_tags))
         self.pairs, positions = read_with_positions(
             source, recipe.data, recipe.validation.max_sentences
@@ -171,15 +176,23 @@ class Validator:
         recipe: Recipe with `data.validation`.
         trained: Model, whose weights change between validations.
         dtype: Precision of the matrix products.
+        search_dtype: Precision of a copy of the model that each validation makes for the engine of
+            the device, which translates faster; None translates with the model itself.
     Raises:
         MtkitError: A corpus cannot be read or is empty, or its tags are not in the vocabulary.
     """
 
-    def __init__(self, recipe: Recipe, trained: TrainedModel, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        trained: TrainedModel,
+        dtype: torch.dtype,
+        search_dtype: torch.dtype | None = None,
+    ) -> None:
         self.config = recipe.validation
         self.max_tokens = recipe.batches.limit
         self.trained = trained
-        self.dtype = dtype
+        self.dtype, self.search_dtype = dtype, search_dtype
         self.corpora = [
             ValidationCorpus(source, recipe, trained) for source in recipe.data.validation
         ]
@@ -207,9 +220,16 @@ class Validator:
         """Validate the current weights; the model is in training mode afterwards."""
         self.trained.model.eval()
         try:
-            results = [self._run(corpus) for corpus in self.corpora]
+            translators = self._translators()
+            results = [self._run(*pair) for pair in zip(self.corpora, translators, strict=True)]
         finally:
             self.trained.model.train()
+            if self.search_dtype is not None:
+                # The engine's objects refer to each other, and training needs their memory.
+                translators = None
+                gc.collect()
+                if self.trained.model.output_weight.is_cuda:
+                    torch.cuda.empty_cache()
         by_corpus = [
             (corpus.name, self._quality([result]))
             for corpus, result in zip(self.corpora, results, strict=True)
@@ -219,13 +239,30 @@ class Validator:
             self._quality(results), by_corpus if len(by_corpus) > 1 else [], samples
         )
 
-    def _run(self, corpus: ValidationCorpus) -> _CorpusResult:
+    def _translators(self) -> list[Translator]:
+        """Return a translator for each corpus, with the current weights."""
+        # With the loss as the metric, there are too few sentences for an engine.
+        if self.search_dtype is None or self.config.metric == "loss":
+            return [corpus.translator for corpus in self.corpora]
+        trained = replace(self.trained, model=cast_copy(self.trained.model, self.search_dtype))
+        engine, models = make_engine(
+            [trained], None, None, precision="auto", batch_invariant=False, is_frozen=True
+        )
+        config, tokenizer = trained.config, trained.tokenizer
+        return [
+            Translator(
+                engine, config, tokenizer, models, tags=source.tags, tgt_tags=source.tgt_tags
+            )
+            for source in (corpus.source for corpus in self.corpora)
+        ]
+
+    def _run(self, corpus: ValidationCorpus, translator: Translator) -> _CorpusResult:
         nll, n_tokens = self._nll(corpus)
         shown = corpus.sample_indices(ceil(N_SAMPLES / len(self.corpora)))
         # If the loss is the metric, only the samples are translated.
         indices = shown if self.config.metric == "loss" else range(len(corpus.pairs))
         pairs = [corpus.pairs[i] for i in indices]
-        translations = corpus.translator.translate(
+        translations = translator.translate(
             [pair.src for pair in pairs],
             contexts=[corpus.contexts[i] for i in indices],
             beam_size=self.config.beam_size,

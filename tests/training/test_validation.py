@@ -1,5 +1,8 @@
 """Validation scores real translations: of each corpus, with its tags, and of all pairs together."""
 
+import copy
+from dataclasses import replace
+
 import pytest
 import sacrebleu
 import torch
@@ -11,8 +14,10 @@ from mtkit.corpus.train_tokenizer import train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.training.model_dir_config import model_dir_config
 from mtkit.training.validation import Quality, Validator
+from mtkit.translation.model_engine import make_engine
 from mtkit.translation.source_encoder import SourceEncoder
 from mtkit.translation.translator import Translator
+from tests.devices import on_each_device
 
 
 @pytest.fixture
@@ -31,7 +36,11 @@ def make_validator(tiny_recipe, tiny_recipe_path, ko_en_pairs):
         return f"{{src: {folder / name}.ko, tgt: {folder / name}.en, tags: [{tags}]}}"
 
     def make(
-        *changes, validation=(("first", "<a>"), ("second", "<b>, <c>")), train="<a>, <b>, <c>"
+        *changes,
+        validation=(("first", "<a>"), ("second", "<b>, <c>")),
+        train="<a>, <b>, <c>",
+        search_dtype=None,
+        device="cpu",
     ):
         held_out = ", ".join(corpus(*one) for one in validation)
         recipe = Recipe.load(
@@ -53,7 +62,8 @@ def make_validator(tiny_recipe, tiny_recipe_path, ko_en_pairs):
         with torch.no_grad():
             for parameter in trained.model.parameters():
                 parameter.add_(0.3 * torch.randn_like(parameter))
-        return Validator(recipe, trained, torch.float32), trained
+        trained.model.to(device)
+        return Validator(recipe, trained, torch.float32, search_dtype), trained
 
     return make
 
@@ -168,6 +178,49 @@ def test_for_the_loss_alone_only_the_samples_are_translated(make_validator, monk
     ]
     assert result.quality.as_dict().keys() == {"loss"}
     assert str(result.quality) == f"loss {result.quality.loss:.3f}"
+
+
+@on_each_device
+def test_a_copy_in_half_precision_translates_with_the_current_weights(
+    make_validator, device, caplog, monkeypatch
+):
+    dtypes = []
+
+    def record(trained, *args, **kwargs):
+        dtypes.append(trained[0].model.output_weight.dtype)
+        return make_engine(trained, *args, **kwargs)
+
+    monkeypatch.setattr("mtkit.training.validation.make_engine", record)
+    half = torch.bfloat16
+    validator, trained = make_validator(search_dtype=half, device=device)
+    plain = copy.copy(validator)
+    plain.search_dtype = None
+    for seed in (2, 3):
+        weights = [(p, p.data_ptr(), p.detach().clone()) for p in trained.model.parameters()]
+        found, expected = validator.run(), plain.run()
+        assert found.quality.loss == pytest.approx(expected.quality.loss)
+        # The same as a model that is loaded in this precision. On a GPU, padding changes the last
+        # bits.
+        cast = replace(trained, model=copy.deepcopy(trained.model).eval().to(half))
+        for corpus, sample in zip(validator.corpora, found.samples[::2], strict=True):
+            source = corpus.source
+            translator = Translator.from_models(
+                [cast], tags=source.tags, tgt_tags=source.tgt_tags, is_frozen=True
+            )
+            [translation] = translator.translate([sample.src], beam_size=validator.config.beam_size)
+            assert sample.hypothesis == translation.text or device != "cpu"
+        assert trained.model.training
+        for parameter, address, value in weights:
+            assert parameter.data_ptr() == address and torch.equal(parameter, value)
+            assert parameter.requires_grad
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            for parameter in trained.model.parameters():
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        previous = found
+    assert dtypes == [half, half]
+    assert previous.samples != validator.run().samples
+    assert "the plain model" not in caplog.text
 
 
 def test_an_empty_corpus_among_others_is_named(make_validator, tiny_recipe_path):
