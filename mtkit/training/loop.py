@@ -273,9 +273,9 @@ class TrainingLoop:
         On a GPU they are read every CHECK_EVERY_STEPS steps, as they were at the read before; in
         other steps, None is returned.
         """
-        step, sums = self.state.step, metrics.local_sums()
+        step = self.state.step
         is_due = self.stepper.device.type == "cpu" or step == 1 or step % CHECK_EVERY_STEPS == 0
-        if sums is None or not is_due:
+        if not is_due or (sums := metrics.local_sums()) is None:
             return None
         self._sums.start(sums, metrics.counts())
         read = self._sums.read()

@@ -220,7 +220,8 @@ def test_a_copy_in_half_precision_translates_with_the_current_weights(
         previous = found
     assert dtypes == [half, half]
     assert previous.samples != validator.run().samples
-    assert "the plain model" not in caplog.text
+    # Few CPUs multiply in half precision.
+    assert device == "cpu" or "the plain model" not in caplog.text
 
 
 def test_an_empty_corpus_among_others_is_named(make_validator, tiny_recipe_path):
