@@ -92,6 +92,9 @@ class ServeDeviceOptions(DeviceOptions):
     batch_invariant: Annotated[bool, typer.Option("--batch-invariant")] = False
     """Translate a line in exactly the same way whatever else is translated, also with int8 or a
     GPU; slower."""
+    compiled: Annotated[bool, typer.Option("--compiled")] = False
+    """Translate up to four texts at a time on a CPU with code that Numba compiles: several times
+    as fast. Needs the extra [numba]."""
     engine: EngineOption = "auto"
 
     def engine_options(self, search: dict[str, Any]) -> "EngineOptions":
@@ -105,6 +108,7 @@ class ServeDeviceOptions(DeviceOptions):
             self.workers,
             self.processes,
             self.batch_invariant,
+            self.compiled,
             search,
         )
 

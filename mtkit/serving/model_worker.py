@@ -60,6 +60,8 @@ class EngineOptions:
     n_processes: int = 1
     batch_invariant: bool = False
     """See `Translator.load`."""
+    compiled: bool = False
+    """See `Translator.load`."""
     search: dict[str, Any] = field(default_factory=dict)
     """Fields of `SearchConfig` that replace the models' own."""
 
@@ -148,6 +150,7 @@ class ModelWorker:
             self.n_workers,
             **_first_tags(path),
             batch_invariant=self.options.batch_invariant,
+            compiled=self.options.compiled,
         )
 
     def _describe(self, translator: "Translator") -> ModelDescription:
@@ -157,7 +160,11 @@ class ModelWorker:
         src, tgt = languages_of(translator.config)
         is_exact = bool(translator.models) and (
             self.options.batch_invariant
-            or (self.device == "cpu" and self.options.precision != "int8")
+            or (
+                self.device == "cpu"
+                and self.options.precision != "int8"
+                and not self.options.compiled
+            )
         )
         fields = SearchConfig.model_fields
         search = {name: one for name, one in self.options.search.items() if name in fields}

@@ -18,6 +18,7 @@ def load_exported_translator(
     tgt_tags: Sequence[str] = (),
     shortlist: Path | str | bool = False,
     batch_invariant: bool = False,
+    compiled: bool = False,
 ) -> Translator:
     """Load a model that was exported to CTranslate2; takes the arguments of `Translator.load`.
 
@@ -30,12 +31,17 @@ def load_exported_translator(
         tgt_tags: See `Translator`.
         shortlist: Not available.
         batch_invariant: Not available.
+        compiled: Not available; CTranslate2 is compiled.
     Raises:
         MtkitError: An option is not available with CTranslate2, or see `load_engine`.
     """
     if unavailable := [
         name
-        for name, is_set in (("--shortlist", shortlist), ("--batch-invariant", batch_invariant))
+        for name, is_set in (
+            ("--shortlist", shortlist),
+            ("--batch-invariant", batch_invariant),
+            ("--compiled", compiled),
+        )
         if is_set
     ]:
         raise MtkitError(

@@ -8,10 +8,15 @@ from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
 from mtkit.config.section import SearchPrecision
 from mtkit.engines.make_scorer import make_scorer
 from mtkit.engines.precision import choose_dtype, describe_placement
+from mtkit.engines.protocol import Engine, UnsupportedModelError
 from mtkit.engines.torch_engine import TorchEngine
+from mtkit.errors import MtkitError
+from mtkit.io.logs import get_logger
 from mtkit.model.device import choose_device
 from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.search.shortlist.shortlist import Shortlist
+
+logger = get_logger(__name__)
 
 
 def load_models(
@@ -54,11 +59,14 @@ def make_engine(
     precision: SearchPrecision,
     batch_invariant: bool,
     is_frozen: bool,
-) -> tuple[TorchEngine, list[TrainedModel]]:
+    compiled: bool = False,
+) -> tuple[Engine, list[TrainedModel]]:
     """Make an engine for a model or an ensemble; see `Translator.from_models`.
 
     Returns:
         The engine, and the models, which may share their weights with copies in the engine.
+    Raises:
+        MtkitError: A compiled search is not available.
     """
     tokenizer = trained[0].tokenizer
     heads = [one.config.attention_head for one in trained]
@@ -76,8 +84,40 @@ def make_engine(
     else:
         scorer = EnsembleScorer(models, *special, heads, shortlist)
     one_by_one = batch_invariant and (shortlist is not None or not scorer.mixes_lengths)
-    engine = TorchEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen)
+    engine: Engine = TorchEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen)
+    if compiled:
+        for is_set, reason, hint in (
+            (len(trained) > 1, "of an ensemble", "give one model"),
+            (scorer.device.type != "cpu", "on a GPU", "use the CPU, or leave it out"),
+            (shortlist is not None, "with a shortlist", "leave one of the two out"),
+            (batch_invariant, "that is batch-invariant", "leave one of the two out"),
+        ):
+            if is_set:
+                raise MtkitError(f"there is no compiled search {reason}", hint)
+        engine = _with_compiled_search(engine, trained[0], is_int8=precision == "int8")
     # An engine may hold copies of the models.
     return engine, [
         replace(one, model=model) for one, model in zip(trained, scorer.models, strict=True)
     ]
+
+
+def _with_compiled_search(engine: Engine, trained: TrainedModel, *, is_int8: bool) -> Engine:
+    try:
+        from mtkit.engines.cpu.compiled.search import CompiledEngine, CompiledSearch
+    except ImportError:
+        raise MtkitError(
+            "a compiled search needs Numba, which is not installed", "pip install 'mtkit[numba]'"
+        ) from None
+    except RuntimeError as exc:
+        # Raised where neither the package nor the home directory can be written to.
+        raise MtkitError(
+            f"Numba cannot store compiled code: {exc}",
+            "set NUMBA_CACHE_DIR to a directory that can be written to",
+        ) from exc
+    logger.info("preparing the compiled search; the first time it takes up to a minute")
+    special = trained.tokenizer.src.special, trained.tokenizer.tgt.special
+    try:
+        return CompiledEngine(CompiledSearch(trained.model, *special, is_int8=is_int8), engine)
+    except UnsupportedModelError as exc:
+        logger.warning("few sentences are not translated by compiled code: %s", exc)
+        return engine

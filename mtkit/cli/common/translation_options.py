@@ -244,6 +244,9 @@ class TranslationDeviceOptions(DeviceOptions):
     batch_invariant: Annotated[bool, typer.Option("--batch-invariant")] = False
     """Translate a line in exactly the same way whatever else is translated, also with int8, a
     shortlist or a GPU; slower."""
+    compiled: Annotated[bool, typer.Option("--compiled")] = False
+    """Translate up to four lines at a time on a CPU with code that Numba compiles, for
+    --chunk-lines 1: several times as fast. Needs the extra [numba]."""
     engine: EngineOption = "auto"
     ray: RayOption = None
 
@@ -251,7 +254,11 @@ class TranslationDeviceOptions(DeviceOptions):
         """Return arguments of `Translator.load` that determine the output."""
         arguments = {"precision": self.precision, **tags.load_arguments(model_dirs)}
         # Only if given, because a resumed run compares them.
-        flags = {"shortlist": self.shortlist, "batch_invariant": self.batch_invariant}
+        flags = {
+            "shortlist": self.shortlist,
+            "batch_invariant": self.batch_invariant,
+            "compiled": self.compiled,
+        }
         return arguments | {name: True for name, is_set in flags.items() if is_set}
 
     def choose_engine(

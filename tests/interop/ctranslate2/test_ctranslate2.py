@@ -405,8 +405,8 @@ def test_engine_of_a_directory(exported, tmp_path):
         load_exported_translator(model)
     with pytest.raises(MtkitError, match="one model"):
         load_exported_translator([exported, exported])
-    with pytest.raises(MtkitError, match="--shortlist, --batch-invariant"):
-        load_exported_translator(exported, shortlist=True, batch_invariant=True)
+    with pytest.raises(MtkitError, match="--shortlist, --batch-invariant, --compiled"):
+        load_exported_translator(exported, shortlist=True, batch_invariant=True, compiled=True)
     with pytest.raises(MtkitError, match="exported to another engine"):
         load_model_dir(exported)
 

@@ -1,0 +1,1 @@
+"""Search of single sentences in compiled code."""

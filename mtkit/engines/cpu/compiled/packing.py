@@ -1,0 +1,134 @@
+"""Weights of a model in the order in which compiled code reads them."""
+
+import math
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mtkit.engines.cpu.compiled.kernels import GELU, RELU, SWISH
+from mtkit.engines.cpu.compiled.layers import Shape, Weights
+from mtkit.engines.protocol import UnsupportedModelError
+from mtkit.model.attention import CrossAttention, SelfAttention
+from mtkit.model.layers import DecoderLayer, EncoderLayer, FeedForward, Sublayer
+from mtkit.model.transformer import Transformer
+
+_ACTIVATIONS = {"relu": RELU, "gelu": GELU, "swish": SWISH}
+
+
+def shape_of(model: Transformer, *, is_int8: bool) -> Shape:
+    """Describe a model for compiled code.
+
+    Raises:
+        UnsupportedModelError: The compiled code has no such activation or positions.
+    """
+    config = model.config
+    if config.activation not in _ACTIVATIONS:
+        raise UnsupportedModelError(f"the activation {config.activation} is not compiled")
+    if config.positions == "rotary":
+        raise UnsupportedModelError("rotary positions are not compiled")
+    return Shape(
+        config.d_model,
+        config.d_ff,
+        config.n_heads,
+        config.n_encoder_layers,
+        config.n_decoder_layers,
+        model.output_weight.size(0),
+        _ACTIVATIONS[config.activation],
+        config.norm == "pre",
+        config.norm_type == "rms",
+        1e-6 if config.norm_type == "rms" else 1e-5,
+        is_int8,
+    )
+
+
+def pack_encoder(model: Transformer, *, is_int8: bool) -> Weights:
+    """Pack the encoder, and the decoder's projections of its output."""
+    packer = _Packer(model, is_int8)
+    for layer in cast(list[EncoderLayer], list(model.encoder_layers)):
+        packer.add_self_attention(layer.self_attention)
+        packer.add_feed_forward(layer.feed_forward)
+    packer.add_final_norm(model.encoder_norm)
+    for layer in cast(list[DecoderLayer], list(model.decoder_layers)):
+        packer.add_linear(layer.cross_attention.inner.key_value)
+    return packer.weights()
+
+
+def pack_decoder(model: Transformer, *, is_int8: bool) -> Weights:
+    """Pack the decoder and the output layer."""
+    packer = _Packer(model, is_int8)
+    for layer in cast(list[DecoderLayer], list(model.decoder_layers)):
+        packer.add_self_attention(layer.self_attention)
+        packer.add_cross_attention(layer.cross_attention)
+        packer.add_feed_forward(layer.feed_forward)
+    packer.add_final_norm(model.decoder_norm)
+    packer.add_product(model.output_weight, model.output_bias)
+    return packer.weights()
+
+
+class _Packer:
+    def __init__(self, model: Transformer, is_int8: bool) -> None:
+        self._config, self._is_int8 = model.config, is_int8
+        self._is_pre = model.config.norm == "pre"
+        self._parts: list[np.ndarray] = []
+
+    def add_self_attention(self, sublayer: Sublayer[SelfAttention]) -> None:
+        inner = sublayer.inner
+        self._add_sublayer(sublayer, inner.query_key_value, inner.output, has_query=True)
+
+    def add_cross_attention(self, sublayer: Sublayer[CrossAttention]) -> None:
+        inner = sublayer.inner
+        self._add_sublayer(sublayer, inner.query, inner.output, has_query=True)
+
+    def add_feed_forward(self, sublayer: Sublayer[FeedForward]) -> None:
+        self._add_sublayer(sublayer, sublayer.inner.inner, sublayer.inner.outer)
+
+    def add_final_norm(self, norm: nn.Module) -> None:
+        if self._is_pre:
+            self._add_norm(norm)
+
+    def add_linear(self, linear: nn.Linear, *, has_query: bool = False) -> None:
+        """Add a layer; the factor 1 / sqrt(K) of the scores is multiplied into queries."""
+        factor_N1 = torch.ones(linear.out_features, 1)
+        if has_query:
+            factor_N1[: self._config.d_model] = 1.0 / math.sqrt(self._config.d_head)
+        self.add_product(linear.weight * factor_N1, linear.bias * factor_N1[:, 0])
+
+    def add_product(self, weight_NK: Tensor, bias_N: Tensor | None) -> None:
+        weight_NK = weight_NK.detach().float()
+        self._append(torch.zeros(len(weight_NK)) if bias_N is None else bias_N)
+        if self._is_int8:
+            scale_N = (weight_NK.abs().amax(1) / 127.0).clamp_min(1e-12)
+            self._append(scale_N)
+            self._parts.append(_as_words((weight_NK / scale_N[:, None]).round().to(torch.int8)))
+        else:
+            self._append(weight_NK)
+
+    def weights(self) -> Weights:
+        floats = np.concatenate(self._parts)
+        return Weights(floats, floats.view(np.int8))
+
+    def _add_sublayer(
+        self, sublayer: Sublayer[Any], first: nn.Linear, second: nn.Linear, has_query: bool = False
+    ) -> None:
+        if self._is_pre:
+            self._add_norm(sublayer.norm)
+        self.add_linear(first, has_query=has_query)
+        self.add_linear(second)
+        if not self._is_pre:
+            self._add_norm(sublayer.norm)
+
+    def _add_norm(self, norm: nn.Module) -> None:
+        gain_D, offset_D = cast(Tensor, norm.weight), getattr(norm, "bias", None)
+        self._append(gain_D)
+        self._append(torch.zeros_like(gain_D) if offset_D is None else offset_D)
+
+    def _append(self, values: Tensor) -> None:
+        self._parts.append(values.detach().float().flatten().numpy())
+
+
+def _as_words(values: Tensor) -> np.ndarray:
+    """Return int8 values as the bits of float32 values."""
+    flat = values.flatten().numpy()
+    return np.pad(flat, (0, -len(flat) % 4)).view(np.float32)

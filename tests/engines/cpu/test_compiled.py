@@ -1,0 +1,312 @@
+"""Search in compiled code: the kernels against NumPy and torch, the search against `beam_search`,
+and when it is used. One file, so that one process compiles.
+"""
+
+import math
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.config.search import SearchConfig
+from mtkit.engines.protocol import SearchRequest, UnsupportedModelError
+from mtkit.engines.torch_engine import TorchEngine
+from mtkit.errors import MtkitError
+from mtkit.search.beam import beam_search
+from mtkit.search.constraints.constraints import Constraints
+from mtkit.search.ensemble_scorer import EnsembleScorer
+from mtkit.search.hypothesis import Hypothesis
+from mtkit.serving.model_worker import (
+    Batch,
+    BatchKey,
+    EngineOptions,
+    ModelDescription,
+    ModelWorker,
+    Tags,
+)
+from mtkit.translation.result import Translation
+from mtkit.translation.translator import Translator
+from tests.search.test_ensemble_scorer import SOURCES, SPECIAL, forced_log_prob, make_models
+
+pytest.importorskip("numba")
+from mtkit.engines.cpu.compiled import kernels
+from mtkit.engines.cpu.compiled.layers import Weights
+from mtkit.engines.cpu.compiled.search import CompiledEngine, CompiledSearch
+
+RNG = np.random.default_rng(1)
+
+
+def floats(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def packed(*parts):
+    data = np.concatenate([part.ravel().view(np.float32) for part in parts])
+    return Weights(data, data.view(np.int8))
+
+
+def test_exp_is_that_of_the_math_module():
+    for x in np.linspace(-87, 0, 2001, dtype=np.float32):
+        assert kernels.fast_exp(x) == pytest.approx(math.exp(x), rel=3e-7)
+    assert kernels.fast_exp(np.float32(-np.inf)) == pytest.approx(0.0, abs=2e-38)
+
+
+@pytest.mark.parametrize("n_rows", range(1, 10))
+def test_a_product_is_that_of_numpy(n_rows):
+    x, weight, bias, out = floats(n_rows, 20), floats(7, 20), floats(7), floats(n_rows, 7)
+    unread = floats(3)
+    after = kernels.multiply(x, packed(unread, bias, weight), 3, False, out)
+    assert after == 3 + 7 + 7 * 20
+    np.testing.assert_allclose(out, x @ weight.T + bias, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_rows", range(1, 10))
+def test_a_product_in_int8_is_that_of_integers(n_rows):
+    x, bias, scale, out = floats(n_rows, 20), floats(7), np.abs(floats(7)), floats(n_rows, 7)
+    weight = RNG.integers(-127, 128, (7, 20)).astype(np.int8)
+    unread = floats(3)
+    after = kernels.multiply(x, packed(unread, bias, scale, weight), 3, True, out)
+    assert after == 3 + 7 + 7 + 7 * 20 // 4
+    x_scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
+    quantized = np.rint(x / x_scale).astype(np.int64)
+    expected = (quantized @ weight.T.astype(np.int64)) * scale * x_scale + bias
+    # A value in the middle of two integers may be rounded to either.
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=127 * x_scale.max() * scale.max())
+    exact = np.isclose(out, expected, rtol=1e-5, atol=1e-4).mean()
+    assert exact > 0.9
+
+
+@pytest.mark.parametrize("is_rms", [False, True])
+def test_a_norm_is_that_of_torch(is_rms):
+    x, gain, offset, out = floats(3, 12) * 5 + 1, floats(12), floats(12), floats(3, 12)
+    assert kernels.normalize(x, packed(gain, offset), 0, is_rms, 1e-5, out) == 24
+    x_RD, gain_D, offset_D = map(torch.from_numpy, (x, gain, offset))
+    norm = F.rms_norm(x_RD, (12,), eps=1e-5) if is_rms else F.layer_norm(x_RD, (12,), eps=1e-5)
+    np.testing.assert_allclose(out, (norm * gain_D + offset_D).numpy(), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("code", "function"),
+    [(kernels.RELU, F.relu), (kernels.GELU, F.gelu), (kernels.SWISH, F.silu)],
+)
+def test_an_activation_is_that_of_torch(code, function):
+    x = floats(4, 30) * 4
+    expected = function(torch.from_numpy(x.copy())).numpy()
+    kernels.activate(x, code)
+    np.testing.assert_allclose(x, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_attention_is_that_of_torch():
+    query, memory, out = floats(12), floats(9, 30), floats(12)
+    rows = np.array([8, 0, 3, 3, 5])
+    kernels.attend(query, memory, 4, rows, 3, floats(5), out)
+    key, value = (
+        torch.from_numpy(memory[rows, first : first + 12]).view(5, 3, 4).transpose(0, 1)
+        for first in (4, 16)
+    )
+    expected = F.scaled_dot_product_attention(
+        torch.from_numpy(query).view(3, 1, 4), key, value, scale=1.0
+    )
+    np.testing.assert_allclose(out, expected.flatten().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_log_sum_exp_is_that_of_torch():
+    x = floats(1003) * 20
+    assert kernels.log_sum_exp(x) == pytest.approx(float(torch.from_numpy(x).logsumexp(0)))
+
+
+VARIANTS = [
+    {},
+    {"norm": "pre", "norm_type": "rms", "activation": "gelu", "output_bias": True},
+    {"norm": "pre", "positions": "learned", "tied_embeddings": "none"},
+    {"activation": "swish", "positions": "sinusoidal_t2t", "position_offset": 2},
+]
+CONFIGS = [
+    {"beam_size": 1},
+    {"beam_size": 1, "min_length": 6},
+    {"beam_size": 2, "n_best": 2, "length_penalty": "mean", "max_length": 7},
+    {"beam_size": 5, "n_best": 5, "alpha": 2.0, "max_length": 4},
+    {"beam_size": 5, "n_best": 3, "length_penalty": "none", "min_length": 3, "allow_unk": False},
+    {"beam_size": 16, "n_best": 16, "max_length": 3, "min_length": 0},
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("settings", CONFIGS, ids=str)
+def test_the_result_is_that_of_beam_search(variant, settings):
+    [model] = make_models((1,), **variant)
+    config = SearchConfig(**settings)
+    scorer = EnsembleScorer([model], SPECIAL, SPECIAL).for_search(config)
+    expected = beam_search(scorer, SOURCES, config)
+    compiled = CompiledSearch(model, SPECIAL, SPECIAL)
+    for source, hypotheses in zip(SOURCES, expected, strict=True):
+        found = compiled(source, config)
+        assert [h.token_ids for h in found] == [h.token_ids for h in hypotheses]
+        for one, other in zip(found, hypotheses, strict=True):
+            assert one.log_prob == pytest.approx(other.log_prob, rel=1e-4, abs=1e-4)
+            assert one.score == pytest.approx(other.score, rel=1e-4, abs=1e-4)
+
+
+def test_a_model_in_bf16_is_searched_in_float32():
+    [rounded, model] = [make_models()[0].to(torch.bfloat16) for _ in range(2)]
+    expected = CompiledSearch(rounded.float(), SPECIAL, SPECIAL)
+    found = CompiledSearch(model, SPECIAL, SPECIAL)
+    assert found(SOURCES[0], SearchConfig()) == expected(SOURCES[0], SearchConfig())
+
+
+@torch.inference_mode()
+def test_int8_is_close_to_float32():
+    [model] = make_models()
+    scorer = EnsembleScorer([model], SPECIAL, SPECIAL)
+    compiled = CompiledSearch(model, SPECIAL, SPECIAL, is_int8=True)
+    for source in SOURCES:
+        for found in compiled(source, SearchConfig(beam_size=4, n_best=4, max_length=6)):
+            expected = forced_log_prob(scorer, source, found.token_ids)
+            assert found.log_prob == pytest.approx(expected, abs=0.1 * (len(found.token_ids) + 1))
+            assert found.log_prob != expected
+
+
+def test_weights_that_are_not_finite_are_an_error():
+    [model] = make_models()
+    compiled = CompiledSearch(model, SPECIAL, SPECIAL)
+    compiled._decoder.floats[:] = torch.nan
+    with pytest.raises(MtkitError, match="not finite"):
+        compiled(SOURCES[0], SearchConfig(beam_size=3))
+
+
+def test_results_that_differ_are_noticed(monkeypatch):
+    [model] = make_models(norm="pre")
+    shape = "mtkit.engines.cpu.compiled.search.shape_of"
+    wrong = CompiledSearch(model, SPECIAL, SPECIAL).shape._replace(activation=2)
+    monkeypatch.setattr(shape, lambda model, is_int8: wrong)
+    with pytest.raises(UnsupportedModelError, match="differ from the plain model's"):
+        CompiledSearch(model, SPECIAL, SPECIAL)
+
+
+def test_no_position_beyond_the_learned_ones_is_read():
+    [model] = make_models(positions="learned", max_positions=12)
+    compiled = CompiledSearch(model, SPECIAL, SPECIAL)
+    [found] = compiled([5] * 11, SearchConfig(beam_size=2, max_length_ratio=4.0))
+    assert len(found.token_ids) < 12
+    with pytest.raises(IndexError, match="13 positions; the model has 12"):
+        compiled([5] * 12, SearchConfig())
+
+
+@pytest.mark.parametrize("variant", [{"positions": "rotary"}, {"activation": "swiglu"}])
+def test_what_is_not_compiled_is_refused(variant):
+    [model] = make_models(**variant)
+    with pytest.raises(UnsupportedModelError, match="not compiled"):
+        CompiledSearch(model, SPECIAL, SPECIAL)
+
+
+@pytest.mark.parametrize(
+    ("n_sources", "settings", "constraints", "is_compiled"),
+    [
+        (4, {}, None, True),
+        (1, {"beam_size": 16}, [Constraints()], True),
+        (5, {}, None, False),
+        (1, {"beam_size": 17}, None, False),
+        (1, {"sampling": True}, None, False),
+        (1, {"n_groups": 5}, None, False),
+        (1, {"coverage_penalty": 0.2}, None, False),
+        (1, {"repetition_penalty": 1.2}, None, False),
+        (1, {"no_repeat_ngram_size": 3}, None, False),
+        (1, {}, [Constraints(prefix_ids=(5,))], False),
+    ],
+    ids=str,
+)
+def test_few_sentences_are_searched_by_compiled_code(n_sources, settings, constraints, is_compiled):
+    calls, seen = [], []
+
+    class Other:
+        def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
+            calls.append(len(request.sources))
+            return [[Hypothesis([5], -1.0, -1.0)]] * len(request.sources)
+
+    def compiled(source, config):
+        calls.append(source)
+        return [Hypothesis([6], -1.0, -1.0)]
+
+    engine = CompiledEngine(compiled, Other())
+    request = SearchRequest(
+        SOURCES[:1] * n_sources, SearchConfig(**settings), constraints, on_batch=seen.extend
+    )
+    assert [one.token_ids for [one] in engine.search(request)] == [
+        [6] if is_compiled else [5]
+    ] * n_sources
+    assert calls == (SOURCES[:1] * n_sources if is_compiled else [n_sources])
+    assert seen == (list(range(n_sources)) if is_compiled else [])
+
+
+def test_a_translator_uses_it_for_few_texts(make_trained, ko_en_pairs):
+    trained = [make_trained(norm="pre")]
+    plain = Translator.from_models(trained, 1, is_frozen=True)
+    compiled = Translator.from_models(trained, 1, is_frozen=True, compiled=True)
+    assert isinstance(plain.engine, TorchEngine)
+    assert isinstance(compiled.engine, CompiledEngine)
+    texts = [ko_en_pairs[0].src, "", ko_en_pairs[1].src]
+    expected = [one.text for one in plain.translate(texts)]
+    assert [one.text for one in compiled.translate(texts)] == expected
+
+
+@pytest.mark.parametrize(
+    ("n_models", "options", "reason"),
+    [(1, {"batch_invariant": True}, "that is batch-invariant"), (2, {}, "of an ensemble")],
+)
+def test_what_excludes_it_is_an_error(make_trained, n_models, options, reason):
+    with pytest.raises(MtkitError, match=f"no compiled search {reason}"):
+        Translator.from_models(
+            [make_trained()] * n_models, is_frozen=True, compiled=True, **options
+        )
+
+
+def test_without_numba_there_is_one_error(make_trained, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mtkit.engines.cpu.compiled.search", None)
+    with pytest.raises(MtkitError, match="needs Numba") as caught:
+        Translator.from_models([make_trained()], is_frozen=True, compiled=True)
+    assert caught.value.hint == "pip install 'mtkit[numba]'"
+
+
+def test_a_model_that_is_not_compiled_is_run_by_torch(make_trained, caplog):
+    translator = Translator.from_models(
+        [make_trained(positions="rotary")], is_frozen=True, compiled=True
+    )
+    assert isinstance(translator.engine, TorchEngine)
+    assert "rotary positions are not compiled" in caplog.text
+
+
+@pytest.fixture
+def model_dir(make_trained, tmp_path):
+    save_model_dir(tmp_path / "model", make_trained())
+    return tmp_path / "model"
+
+
+def test_the_command_translates_lines_with_it(model_dir, ko_en_pairs, tmp_path, mtkit):
+    source = tmp_path / "source.ko"
+    source.write_text("".join(f"{pair.src}\n" for pair in ko_en_pairs[:3]), encoding="utf-8")
+    command = ("translate", source, "-m", model_dir, "--device", "cpu")
+    plain = mtkit(*command, "-o", tmp_path / "plain.en")
+    compiled = mtkit(*command, "-o", tmp_path / "compiled.en", "--compiled")
+    assert (plain.status, compiled.status) == (0, 0)
+    assert "compiled search" not in plain.err
+    assert "preparing the compiled search" in compiled.err
+    assert (tmp_path / "compiled.en").read_bytes() == (tmp_path / "plain.en").read_bytes()
+
+
+def test_the_server_answers_single_requests_with_it(model_dir, ko_en_pairs):
+    options = EngineOptions(device="cpu", n_workers=1)
+    plain, compiled = (
+        ModelWorker([model_dir], one) for one in (options, replace(options, compiled=True))
+    )
+    assert isinstance(compiled.translators[0].engine, CompiledEngine)
+    batch = Batch(BatchKey(0, Tags()), [ko_en_pairs[0].src])
+    for worker, is_invariant in ((plain, True), (compiled, False)):
+        [description], [translation] = worker(None), worker(batch)
+        assert isinstance(description, ModelDescription)
+        assert description.is_batch_invariant == is_invariant
+        assert isinstance(translation, Translation)
+        assert translation.text == plain.translators[0].translate(batch.texts)[0].text
