@@ -56,11 +56,18 @@ def flag(options: FlagOptions, scores: PairScoreOptions, devices: DeviceOptions)
     sources, translations = [src for src, _ in pairs], [tgt for _, tgt in pairs]
     scores.check_direction(options.src_path, sources)
     functions = scores.load(devices)
+    from mtkit.corpus.scripts import scripts_of_language
+    from mtkit.io.logs import get_logger
     from mtkit.io.text import write_lines
     from mtkit.quality.doubtful_lines import find_doubts, flag_lines, summary
 
     values = {name: list(function(pairs)) for name, function in functions.items()}
     langs = options.src_lang or "", options.tgt_lang or ""
+    for code in filter(None, langs):
+        if not scripts_of_language(code):
+            get_logger(__name__).warning(
+                "the scripts of `%s` are not known; those of most lines are expected", code
+            )
     flags = find_doubts(sources, translations, values, share=options.share, langs=langs)
     write_lines(options.output_path, flag_lines(pairs, flags, values, options.output_format))
     typer.echo(summary(flags), err=True)

@@ -157,9 +157,8 @@ class Translator:
             shortlist: A file that `mtkit shortlist` wrote; True is the one in the first directory.
             batch_invariant: Translate a line in exactly the same way whatever else is translated,
                 also with int8, with a shortlist or on a GPU.
-            compiled: Translate up to four texts at a time on a CPU with code that Numba compiles,
-                several times as fast; the results agree with those of larger batches up to
-                rounding, in int8 less closely.
+            compiled: Search for up to four texts at a time on a CPU with code that Numba compiles,
+                several times as fast; equal up to rounding, in int8 less closely.
         Raises:
             MtkitError: A directory is missing or damaged, the models do not fit each other or the
                 device, or do not know a tag, or a compiled search is not available.

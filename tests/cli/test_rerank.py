@@ -102,6 +102,13 @@ def test_mistakes(mtkit, files, tmp_path, monkeypatch, options, message):
     assert {path.name for path in tmp_path.iterdir()} == {"src", "nbest", "reference"}
 
 
+def test_a_language_of_unknown_scripts_is_said_to_be_one(mtkit, files):
+    outcome = mtkit("flag", files[0], files[2], "--src-lang", "klingon", "--tgt-lang", "en")
+    assert outcome.status == 0
+    assert outcome.err.count("not known") == 1
+    assert "the scripts of `klingon` are not known" in outcome.err
+
+
 def test_a_share_is_at_most_one(mtkit, files):
     outcome = mtkit("flag", files[0], files[2], "--share", "5")
     assert outcome.status == 2
