@@ -4,7 +4,10 @@ A step of search for one sentence is some hundred operations on small matrices. 
 torch, calling them takes several times as long as computing them.
 """
 
+import hashlib
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numba
@@ -18,7 +21,20 @@ if TYPE_CHECKING:
 
 _FAST = {"nnan", "nsz", "arcp", "contract", "afn", "reassoc"}
 """Reorderings that let loops be vectorized. Infinities are respected, NaN is not."""
-compiled: Any = numba.njit(fastmath=_FAST, nogil=True, cache=True, error_model="numpy")
+_SOURCES = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+_DIGEST = hashlib.sha256(_SOURCES).hexdigest()[:16]
+"""Hash of the source of all compiled functions."""
+
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile a function when it is first called, and store its code.
+
+    Numba compiles it again when its file has changed, but its code also contains that of functions
+    in other files. Therefore, the name under which it is stored depends on all files.
+    """
+    function.__qualname__ += f"_{_DIGEST}"
+    return numba.njit(fastmath=_FAST, nogil=True, cache=True, error_model="numpy")(function)
+
 
 RELU, GELU, SWISH = 1, 2, 3
 
