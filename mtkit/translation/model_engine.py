@@ -104,10 +104,15 @@ def make_engine(
 def _with_compiled_search(engine: Engine, trained: TrainedModel, *, is_int8: bool) -> Engine:
     try:
         from mtkit.engines.cpu.compiled.search import CompiledEngine, CompiledSearch
-    except ImportError:
+    except ModuleNotFoundError:
         raise MtkitError(
             "a compiled search needs Numba, which is not installed", "pip install 'mtkit[numba]'"
         ) from None
+    except ImportError as exc:
+        # Raised where the version of NumPy is too new for Numba.
+        raise MtkitError(
+            f"Numba cannot be loaded: {exc}", "pip install --upgrade 'mtkit[numba]'"
+        ) from exc
     except RuntimeError as exc:
         # Raised where neither the package nor the home directory can be written to.
         raise MtkitError(

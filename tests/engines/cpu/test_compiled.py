@@ -2,9 +2,12 @@
 and when it is used. One file, so that one process compiles.
 """
 
+import builtins
+import hashlib
 import math
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +36,7 @@ from mtkit.translation.translator import Translator
 from tests.search.test_ensemble_scorer import SOURCES, SPECIAL, forced_log_prob, make_models
 
 pytest.importorskip("numba")
-from mtkit.engines.cpu.compiled import kernels
+from mtkit.engines.cpu.compiled import beam, kernels, layers
 from mtkit.engines.cpu.compiled.layers import Weights
 from mtkit.engines.cpu.compiled.search import CompiledEngine, CompiledSearch
 
@@ -47,6 +50,14 @@ def floats(*shape):
 def packed(*parts):
     data = np.concatenate([part.ravel().view(np.float32) for part in parts])
     return Weights(data, data.view(np.int8))
+
+
+@pytest.mark.parametrize("function", [kernels.multiply, layers.encode, beam.search])
+def test_stored_code_depends_on_all_files(function):
+    files = sorted(Path(kernels.__file__).parent.glob("*.py"))
+    assert {"kernels.py", "layers.py", "beam.py"} <= {path.name for path in files}
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    assert digest[:16] in function._cache._impl.filename_base
 
 
 def test_exp_is_that_of_the_math_module():
@@ -196,6 +207,19 @@ def test_no_position_beyond_the_learned_ones_is_read():
         compiled([5] * 12, SearchConfig())
 
 
+def test_a_model_of_few_positions_can_be_searched():
+    [model] = make_models(positions="learned", max_positions=4)
+    [found] = CompiledSearch(model, SPECIAL, SPECIAL)([5, 6], SearchConfig(beam_size=2))
+    assert len(found.token_ids) < 4
+
+
+@pytest.mark.parametrize("token_id", [-1, 10**6])
+def test_no_token_outside_the_vocabulary_is_read(token_id):
+    [model] = make_models()
+    with pytest.raises(IndexError, match="the vocabulary has"):
+        CompiledSearch(model, SPECIAL, SPECIAL)([5, token_id], SearchConfig())
+
+
 @pytest.mark.parametrize("variant", [{"positions": "rotary"}, {"activation": "swiglu"}])
 def test_what_is_not_compiled_is_refused(variant):
     [model] = make_models(**variant)
@@ -215,6 +239,8 @@ def test_what_is_not_compiled_is_refused(variant):
         (1, {"coverage_penalty": 0.2}, None, False),
         (1, {"repetition_penalty": 1.2}, None, False),
         (1, {"no_repeat_ngram_size": 3}, None, False),
+        (1, {"max_length_extra": 1_000_000}, None, False),
+        (1, {"max_length_extra": 1_000_000, "max_length": 50}, None, True),
         (1, {}, [Constraints(prefix_ids=(5,))], False),
     ],
     ids=str,
@@ -269,6 +295,17 @@ def test_without_numba_there_is_one_error(make_trained, monkeypatch):
     with pytest.raises(MtkitError, match="needs Numba") as caught:
         Translator.from_models([make_trained()], is_frozen=True, compiled=True)
     assert caught.value.hint == "pip install 'mtkit[numba]'"
+
+
+def test_a_numba_that_cannot_be_loaded_is_an_error(make_trained, monkeypatch):
+    def fail(name, *args, _import=builtins.__import__, **kwargs):
+        if name == "mtkit.engines.cpu.compiled.search":
+            raise ImportError("Numba needs NumPy 2.4 or less")
+        return _import(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", fail)
+    with pytest.raises(MtkitError, match=r"cannot be loaded: Numba needs NumPy 2\.4"):
+        Translator.from_models([make_trained()], is_frozen=True, compiled=True)
 
 
 def test_a_model_that_is_not_compiled_is_run_by_torch(make_trained, caplog):

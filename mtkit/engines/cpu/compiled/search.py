@@ -22,6 +22,8 @@ from mtkit.tokenizer.special_ids import SpecialIds
 _MAX_SOURCES = 4
 """For more, batches are faster."""
 _MAX_BEAM_SIZE = 16
+_MAX_LENGTH = 2048
+"""Maximum length, in tokens, of translations; memory is reserved for all of it."""
 _TOLERANCE, _BF16_TOLERANCE, _INT8_TOLERANCE = 1e-3, 0.1, 0.5
 """Largest difference of a token's log-probability from the plain model's, on average."""
 
@@ -47,6 +49,8 @@ class CompiledEngine:
             or request.journal is not None
             or len(request.sources) > _MAX_SOURCES
             or not can_search(request.config)
+            or max(max_target_lengths(request.sources, request.config, None), default=0)
+            > _MAX_LENGTH
         ):
             return self.other.search(request)
         found = []
@@ -117,8 +121,13 @@ class CompiledSearch:
             config: Settings for which `can_search` returns True.
         Raises:
             MtkitError: The model's probabilities are not finite.
+            IndexError: A token is not in the vocabulary, or the source has too many.
         """
         source_S = np.array([*source, self.src_special.eos])
+        # Compiled code does not check bounds.
+        V = len(self._src_embedding_VD)
+        if source_S.min() < 0 or source_S.max() >= V:
+            raise IndexError(f"tokens {source_S.tolist()}; the vocabulary has {V}")
         [max_length] = max_target_lengths([list(source)], config, self.max_length)
         never = self.tgt_special.never_generated
         if not config.allow_unk:
@@ -163,7 +172,6 @@ def _reaching(table: np.ndarray | PositionTable, n_positions: int) -> np.ndarray
     """Return the vectors of at least this many positions."""
     if isinstance(table, PositionTable):
         return table.reaching(n_positions, torch.device("cpu")).numpy()
-    # Compiled code does not check bounds.
     if n_positions > len(table):
         raise IndexError(f"{n_positions} positions; the model has {len(table)}")
     return table
@@ -173,7 +181,8 @@ def _check(compiled: CompiledSearch, plain: TeacherForcedScorer) -> None:
     """Compare the log-probabilities of what a search of a short source finds."""
     # The first ids are special; padding is not attended to.
     V = len(compiled._src_embedding_VD)
-    source = [V - 1 - i * V // 12 for i in range(6)]
+    n_tokens = min(6, (compiled.max_length or 7) - 1)
+    source = [V - 1 - i * V // 12 for i in range(n_tokens)]
     config = SearchConfig(beam_size=3, n_best=3, max_length=8)
     is_half = plain.models[0].output_weight.dtype.itemsize == 2
     tolerance = (
