@@ -4,6 +4,7 @@ and when it is used. One file, so that one process compiles.
 
 import builtins
 import hashlib
+import logging
 import math
 import sys
 from dataclasses import replace
@@ -245,7 +246,10 @@ def test_what_is_not_compiled_is_refused(variant):
     ],
     ids=str,
 )
-def test_few_sentences_are_searched_by_compiled_code(n_sources, settings, constraints, is_compiled):
+def test_few_sentences_are_searched_by_compiled_code(
+    n_sources, settings, constraints, is_compiled, caplog
+):
+    caplog.set_level(logging.INFO, "mtkit")
     calls, seen = [], []
 
     class Other:
@@ -266,6 +270,8 @@ def test_few_sentences_are_searched_by_compiled_code(n_sources, settings, constr
     ] * n_sources
     assert calls == (SOURCES[:1] * n_sources if is_compiled else [n_sources])
     assert seen == (list(range(n_sources)) if is_compiled else [])
+    engine.search(request)
+    assert caplog.text.count("not searched by compiled code: ") == (not is_compiled)
 
 
 def test_a_translator_uses_it_for_few_texts(make_trained, ko_en_pairs):

@@ -1,5 +1,6 @@
 """Greedy and beam search for a few sentences in compiled code."""
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -19,6 +20,8 @@ from mtkit.search.max_length import max_target_lengths
 from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
 
+logger = logging.getLogger(__name__)
+
 _MAX_SOURCES = 4
 """For more, batches are faster."""
 _MAX_BEAM_SIZE = 16
@@ -29,7 +32,8 @@ _TOLERANCE, _BF16_TOLERANCE, _INT8_TOLERANCE = 1e-3, 0.1, 0.5
 
 
 class CompiledEngine:
-    """Searches requests of a few sentences in compiled code; others go to another engine.
+    """Searches requests of a few sentences in compiled code; others go to another engine, with a
+    line in the log for each reason.
 
     Args:
         compiled: `CompiledSearch` of the model.
@@ -40,18 +44,14 @@ class CompiledEngine:
         self, compiled: Callable[[Sequence[int], SearchConfig], list[Hypothesis]], other: Engine
     ) -> None:
         self.compiled, self.other = compiled, other
+        self._logged: set[str] = set()
 
     def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
         """See `Engine`."""
-        has_constraints = any(request.constraints or ())
-        if (
-            has_constraints
-            or request.journal is not None
-            or len(request.sources) > _MAX_SOURCES
-            or not can_search(request.config)
-            or max(max_target_lengths(request.sources, request.config, None), default=0)
-            > _MAX_LENGTH
-        ):
+        if reason := _reason_against(request):
+            if reason not in self._logged:
+                self._logged.add(reason)
+                logger.info("not searched by compiled code: %s", reason)
             return self.other.search(request)
         found = []
         for index, source in enumerate(request.sources):
@@ -60,16 +60,24 @@ class CompiledEngine:
         return found
 
 
-def can_search(config: SearchConfig) -> bool:
-    """Return whether these settings are compiled: greedy search or a beam without penalties."""
-    return (
-        not config.sampling
-        and config.n_groups == 1
-        and config.beam_size <= _MAX_BEAM_SIZE
-        and not config.coverage_penalty
-        and config.repetition_penalty == 1.0
-        and config.no_repeat_ngram_size == 0
-    )
+def _reason_against(request: SearchRequest) -> str:
+    """Return why a request is not compiled; empty if it is."""
+    config, sources = request.config, request.sources
+    reasons = {
+        "a file translated in resumable parts": request.journal is not None,
+        f"more than {_MAX_SOURCES} texts at a time": len(sources) > _MAX_SOURCES,
+        "constraints, prefixes or target tags": any(request.constraints or ()),
+        f"a beam of more than {_MAX_BEAM_SIZE}": config.beam_size > _MAX_BEAM_SIZE,
+        "sampling": config.sampling,
+        "groups of the beam": config.n_groups > 1,
+        "a coverage penalty": config.coverage_penalty > 0,
+        "a repetition penalty": config.repetition_penalty != 1.0,
+        "blocked n-grams": config.no_repeat_ngram_size > 0,
+        f"translations of up to more than {_MAX_LENGTH:,} tokens": any(
+            length > _MAX_LENGTH for length in max_target_lengths(sources, config, None)
+        ),
+    }
+    return next((reason for reason, is_given in reasons.items() if is_given), "")
 
 
 class CompiledSearch:
@@ -118,7 +126,7 @@ class CompiledSearch:
 
         Args:
             source: Token ids without EOS.
-            config: Settings for which `can_search` returns True.
+            config: Settings of greedy search or of a beam of at most 16, without penalties.
         Raises:
             MtkitError: The model's probabilities are not finite.
             IndexError: A token is not in the vocabulary, or the source has too many.
