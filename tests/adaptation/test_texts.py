@@ -269,7 +269,7 @@ def test_general_text_with_documents_is_sampled_in_runs(make_trained, tmp_path, 
     number_of = {pair: i for i, pair in enumerate(pairs)}
     seen = set()
     for part in ("train", "validation", "test"):
-        rows = [tuple(pair) for pair in found["general", part]]
+        rows = [(src, tgt) for src, tgt in found["general", part]]
         assert sum(map(any, rows)) == counts.n_pairs[f"general.{part}"]
         for before, pair in pairwise(rows):
             assert not (any(before) and any(pair)) or number_of[pair] == number_of[before] + 1

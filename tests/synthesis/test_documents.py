@@ -3,6 +3,7 @@
 import json
 import random
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -181,7 +182,7 @@ def teacher(tmp_path, monkeypatch):
 
 @pytest.fixture
 def data():
-    source = CorpusSource(src="a.de", tgt="a.en")
+    source = CorpusSource(src=Path("a.de"), tgt=Path("a.en"))
     return Recipe.model_validate(
         {"data": {"src_lang": "de", "tgt_lang": "en", "context": 2, "train": [source]}}
     ).data
