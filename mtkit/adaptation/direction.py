@@ -45,7 +45,7 @@ class Direction(NamedTuple):
 
 
 class RequestedDirection(NamedTuple):
-    """Direction as the user gives it; the model determines what is missing."""
+    """Direction from the options; None where it is taken from the model."""
 
     src_lang: str | None = None
     tgt_lang: str | None = None

@@ -87,13 +87,13 @@ def make_engine(
     engine: Engine = TorchEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen)
     if compiled:
         for is_set, reason, hint in (
-            (len(trained) > 1, "of an ensemble", "give one model"),
+            (len(trained) > 1, "for an ensemble", "give one model"),
             (scorer.device.type != "cpu", "on a GPU", "use the CPU, or leave it out"),
-            (shortlist is not None, "with a shortlist", "leave one of the two out"),
-            (batch_invariant, "that is batch-invariant", "leave one of the two out"),
+            (shortlist is not None, "with a shortlist", "leave out one of the two"),
+            (batch_invariant, "with batch invariance", "leave out one of the two"),
         ):
             if is_set:
-                raise MtkitError(f"there is no compiled search {reason}", hint)
+                raise MtkitError(f"a compiled search is not available {reason}", hint)
         engine = _with_compiled_search(engine, trained[0], is_int8=precision == "int8")
     # An engine may hold copies of the models.
     return engine, [

@@ -287,10 +287,10 @@ def test_a_translator_uses_it_for_few_texts(make_trained, ko_en_pairs):
 
 @pytest.mark.parametrize(
     ("n_models", "options", "reason"),
-    [(1, {"batch_invariant": True}, "that is batch-invariant"), (2, {}, "of an ensemble")],
+    [(1, {"batch_invariant": True}, "with batch invariance"), (2, {}, "for an ensemble")],
 )
 def test_what_excludes_it_is_an_error(make_trained, n_models, options, reason):
-    with pytest.raises(MtkitError, match=f"no compiled search {reason}"):
+    with pytest.raises(MtkitError, match=f"compiled search is not available {reason}"):
         Translator.from_models(
             [make_trained()] * n_models, is_frozen=True, compiled=True, **options
         )

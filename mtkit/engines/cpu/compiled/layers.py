@@ -27,6 +27,16 @@ class Weights(NamedTuple):
     """The same memory as int8."""
 
 
+class Part(NamedTuple):
+    """An encoder or a decoder."""
+
+    weights: Weights
+    """Weights of all layers; an encoder's end with the decoder's projections of its output."""
+    embedding_VD: np.ndarray
+    positions_PD: np.ndarray
+    """Vectors that are added to the embeddings."""
+
+
 class Shape(NamedTuple):
     """Dimensions and kinds of a model's layers."""
 
@@ -79,43 +89,31 @@ def _feed_forward(
 
 
 @compiled
-def _embed(
-    token_ids_R: np.ndarray,
-    embedding_VD: np.ndarray,
-    positions_PD: np.ndarray,
-    first: int,
-    stride: int,
-    x_RD: np.ndarray,
-) -> None:
+def _embed(part: Part, token_ids_R: np.ndarray, first: int, stride: int, x_RD: np.ndarray) -> None:
     factor = np.float32(math.sqrt(x_RD.shape[1]))
     for r in range(len(x_RD)):
         token_id, position = token_ids_R[r], first + stride * r
         for d in range(x_RD.shape[1]):
-            x_RD[r, d] = embedding_VD[token_id, d] * factor + positions_PD[position, d]
+            embedding = part.embedding_VD[token_id, d] * factor
+            x_RD[r, d] = embedding + part.positions_PD[position, d]
 
 
 @compiled
-def encode(
-    weights: Weights,
-    shape: Shape,
-    embedding_VD: np.ndarray,
-    positions_PD: np.ndarray,
-    source_S: np.ndarray,
-) -> np.ndarray:
+def encode(encoder: Part, shape: Shape, source_S: np.ndarray) -> np.ndarray:
     """Encode a sentence.
 
     Args:
-        weights: Packed weights of the encoder, and of the decoder's projections of its output.
-        positions_PD: Vectors that are added to the embeddings.
+        encoder: The encoder.
+        shape: Shape of the model.
         source_S: Token ids, EOS included.
     Returns:
         Keys and values of the decoder's layers, side by side. Shape (L, S, 2 D).
     """
-    S, D = len(source_S), shape.d_model
+    S, D, weights = len(source_S), shape.d_model, encoder.weights
     x_SD, y_SD = np.empty((S, D), np.float32), np.empty((S, D), np.float32)
     attended_SD, fused_SX = np.empty((S, D), np.float32), np.empty((S, 3 * D), np.float32)
     weight_S, row_S = np.empty(S, np.float32), np.arange(S)
-    _embed(source_S, embedding_VD, positions_PD, 0, 1, x_SD)
+    _embed(encoder, source_S, 0, 1, x_SD)
     at = np.int64(0)
     for _ in range(shape.n_encoder_layers):
         at = _before(x_SD, weights, at, shape, y_SD)
@@ -135,10 +133,8 @@ def encode(
 
 @compiled
 def decode_step(
-    weights: Weights,
+    decoder: Part,
     shape: Shape,
-    embedding_VD: np.ndarray,
-    positions_PD: np.ndarray,
     memory_LSX: np.ndarray,
     token_ids_W: np.ndarray,
     step: int,
@@ -149,8 +145,8 @@ def decode_step(
     """Extend the hypotheses by one token.
 
     Args:
-        weights: Packed weights of the decoder.
-        positions_PD: Vectors that are added to the embeddings.
+        decoder: The decoder.
+        shape: Shape of the model.
         memory_LSX: From `encode`.
         token_ids_W: Last token of each hypothesis.
         step: Number of earlier steps.
@@ -159,12 +155,12 @@ def decode_step(
             own at this one.
         logits_WV: Receives the logits of W hypotheses.
     """
-    W, D, S = len(logits_WV), shape.d_model, memory_LSX.shape[1]
+    W, D, S, weights = len(logits_WV), shape.d_model, memory_LSX.shape[1], decoder.weights
     x_WD, y_WD = np.empty((W, D), np.float32), np.empty((W, D), np.float32)
     attended_WD, fused_WX = np.empty((W, D), np.float32), np.empty((W, 3 * D), np.float32)
     query_WD, row_S = np.empty((W, D), np.float32), np.arange(S)
     weight_M = np.empty(max(step + 1, S), np.float32)
-    _embed(token_ids_W, embedding_VD, positions_PD, step, 0, x_WD)
+    _embed(decoder, token_ids_W, step, 0, x_WD)
     at = np.int64(0)
     for layer in range(shape.n_decoder_layers):
         at = _before(x_WD, weights, at, shape, y_WD)

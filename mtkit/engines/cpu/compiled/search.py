@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from mtkit.config.search import SearchConfig
-from mtkit.engines.cpu.compiled.beam import search
-from mtkit.engines.cpu.compiled.layers import encode
+from mtkit.engines.cpu.compiled.beam import Settings, search
+from mtkit.engines.cpu.compiled.layers import Part, encode
 from mtkit.engines.cpu.compiled.packing import pack_decoder, pack_encoder, shape_of
 from mtkit.engines.position_table import PositionTable
 from mtkit.engines.protocol import Engine, SearchRequest, UnsupportedModelError
@@ -142,19 +142,11 @@ class CompiledSearch:
             never = [*never, self.tgt_special.unk]
         penalties = [1.0, *(length_penalty(n, config) for n in range(1, max_length + 1))]
         src_positions, tgt_positions = self._tables
-        memory_LSX = encode(
-            self._encoder,
-            self.shape,
-            self._src_embedding_VD,
-            _reaching(src_positions, len(source_S)),
-            source_S,
-        )
-        found = search(
-            self._decoder,
-            self.shape,
-            self._tgt_embedding_VD,
-            _reaching(tgt_positions, max_length),
-            memory_LSX,
+        src_positions_PD = _reaching(src_positions, len(source_S))
+        tgt_positions_PD = _reaching(tgt_positions, max_length)
+        encoder = Part(self._encoder, self._src_embedding_VD, src_positions_PD)
+        decoder = Part(self._decoder, self._tgt_embedding_VD, tgt_positions_PD)
+        settings = Settings(
             self.tgt_special.bos,
             self.tgt_special.eos,
             np.array(never, np.int64),
@@ -163,6 +155,8 @@ class CompiledSearch:
             config.min_length,
             np.array(penalties),
         )
+        memory_LSX = encode(encoder, self.shape, source_S)
+        found = search(decoder, self.shape, memory_LSX, settings)
         hypotheses = [
             Hypothesis(tokens[:length].tolist(), float(log_prob), float(score))
             for tokens, length, log_prob, score in zip(*found, strict=True)
