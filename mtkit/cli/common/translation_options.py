@@ -252,6 +252,10 @@ class TranslationDeviceOptions(DeviceOptions):
 
     def load_arguments(self, tags: TagOptions, model_dirs: list[Path]) -> dict[str, Any]:
         """Return arguments of `Translator.load` that determine the output."""
+        if self.compiled and (self.ray is not None or (self.processes or 1) > 1):
+            raise typer.BadParameter(
+                "--compiled is for few lines at a time; leave it out to share many among processes"
+            )
         arguments = {"precision": self.precision, **tags.load_arguments(model_dirs)}
         # Only if given, because a resumed run compares them.
         flags = {
