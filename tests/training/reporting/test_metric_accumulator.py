@@ -63,7 +63,7 @@ def test_one_of_two_processes_estimates_the_means_from_its_share():
     tally.add(result(15.0, 10))
     tally.add(result(5.0, 30))
     sums, counts = tally.local_sums(), tally.counts()
-    # Sums that are read later do not include what is added in between.
+    # The sums are a snapshot, which results added later do not change.
     tally.add(result(50.0, 10))
     values = counts.metrics(sums)
     # 20 nats for its half of the 40 target tokens.

@@ -28,6 +28,7 @@ def shape_of(model: Transformer, *, is_int8: bool) -> Shape:
         raise UnsupportedModelError(f"the activation {config.activation} is not compiled")
     if config.positions == "rotary":
         raise UnsupportedModelError("rotary positions are not compiled")
+    layer = cast(EncoderLayer, model.encoder_layers[0])
     return Shape(
         config.d_model,
         config.d_ff,
@@ -38,7 +39,7 @@ def shape_of(model: Transformer, *, is_int8: bool) -> Shape:
         _ACTIVATIONS[config.activation],
         config.norm == "pre",
         config.norm_type == "rms",
-        1e-6 if config.norm_type == "rms" else 1e-5,
+        cast(float, layer.feed_forward.norm.eps),
         is_int8,
     )
 

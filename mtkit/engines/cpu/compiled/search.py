@@ -1,6 +1,5 @@
 """Greedy and beam search for a few sentences in compiled code."""
 
-import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from mtkit.engines.cpu.compiled.layers import Part, encode
 from mtkit.engines.cpu.compiled.packing import pack_decoder, pack_encoder, shape_of
 from mtkit.engines.position_table import PositionTable
 from mtkit.engines.protocol import Engine, SearchRequest, UnsupportedModelError
+from mtkit.io.logs import get_logger
 from mtkit.model.positions import LearnedPositions
 from mtkit.model.transformer import Transformer
 from mtkit.search.finished import require_hypotheses
@@ -20,7 +20,7 @@ from mtkit.search.max_length import max_target_lengths
 from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _MAX_SOURCES = 4
 """For more, batches are faster."""
