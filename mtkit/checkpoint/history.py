@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 SCORE_NAMES = ("loss", "bleu", "chrf")
 """Names of validation scores in metrics.jsonl."""
+INITIAL_MODEL = "initial model"
+"""Key of the model that a run started from in identity.json."""
 _MAX_NUMBER = 1e100
 """Larger numbers come from damage."""
 
@@ -40,6 +42,7 @@ def read_history(run: "RunDir", steps: Sequence[int]) -> "TrainingHistory":
         data_signature=identity.get("training data"),
         seed=identity.get("training.seed"),
         scores=scores,
+        initial_model=identity.get(INITIAL_MODEL),
     )
 
 

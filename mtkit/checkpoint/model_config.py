@@ -45,22 +45,6 @@ class TrainingLineStatistics(Section):
         return 1 + sum(share >= _MIN_COMMON_SHARE for share in self.sentence_shares)
 
 
-class TrainingHistory(Section):
-    """Origin of a model's weights; for information only, without effect on translation."""
-
-    steps: tuple[NonNegativeInt, ...]
-    """Number of updates when the weights were saved; several for an average of checkpoints."""
-    n_pairs: NonNegativeInt | None = None
-    """Number of training pairs."""
-    data_signature: str | None = None
-    """Hash of the tokenized training data; equal for equal corpora, cleaning and tokenizer."""
-    seed: int | None = None
-    """Random seed of the training run."""
-    scores: dict[str, float] = Field(default_factory=dict)
-    """Validation loss, BLEU and chrF of these weights; empty for an average or without
-    validation."""
-
-
 class ModelOrigin(Section):
     """Origin of an imported model; for information only."""
 
@@ -76,6 +60,35 @@ class ModelOrigin(Section):
     """Version of mtkit that imported it."""
     notes: tuple[str, ...] = ()
     """Differences from the original, such as subwords that are not used."""
+
+
+class InitialModel(Section):
+    """Model whose weights a training started from; for information only."""
+
+    name: str
+    """Name of its directory."""
+    sha256: str
+    """SHA-256 of its weights."""
+    origin: ModelOrigin | None = None
+    """Origin of the imported model among it and the models that it was trained from."""
+
+
+class TrainingHistory(Section):
+    """Origin of a model's weights; for information only, without effect on translation."""
+
+    steps: tuple[NonNegativeInt, ...]
+    """Number of updates when the weights were saved; several for an average of checkpoints."""
+    n_pairs: NonNegativeInt | None = None
+    """Number of training pairs."""
+    data_signature: str | None = None
+    """Hash of the tokenized training data; equal for equal corpora, cleaning and tokenizer."""
+    seed: int | None = None
+    """Random seed of the training run."""
+    scores: dict[str, float] = Field(default_factory=dict)
+    """Validation loss, BLEU and chrF of these weights; empty for an average or without
+    validation."""
+    initial_model: InitialModel | None = None
+    """Model that the training started from; None if the initial weights were random."""
 
 
 class VocabularyChange(Section):

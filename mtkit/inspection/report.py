@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Iterable, Iterator
 
+from mtkit.checkpoint.model_config import ModelOrigin
 from mtkit.inspection.doctor import InstallationReport
 from mtkit.inspection.model_info import ModelInfo, TokenizerInfo, VocabularyInfo
 from mtkit.inspection.run_info import RunInfo
@@ -141,6 +142,10 @@ def _training_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
         yield "training", f"{_data(run.n_pairs, run.data_signature)}; seed {run.seed}"
     else:
         yield "training", "unknown: written before mtkit recorded it, and not in its run directory"
+    if history is not None and (initial := history.initial_model) is not None:
+        yield "", f"fine-tuned from {initial.name} (weights {initial.sha256[:_SHOWN_DIGITS]})"
+        if initial.origin is not None:
+            yield "", f"imported from {_source(initial.origin)}"
     if history is not None and history.scores:
         yield "validation", _scores(history.scores)
     if run is not None:
@@ -149,13 +154,7 @@ def _training_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
 
 def _origin_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
     if (origin := info.config.origin) is not None:
-        yield (
-            "imported",
-            (
-                f"{origin.architecture} of {origin.program}, {origin.name}, with mtkit "
-                f"{origin.imported_with}"
-            ),
-        )
+        yield "imported", _source(origin)
         for note in origin.notes:
             yield "", note
     for change in info.config.vocabulary_changes:
@@ -169,6 +168,13 @@ def _origin_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
                 f"{change.made_with}"
             ),
         )
+
+
+def _source(origin: ModelOrigin) -> str:
+    return (
+        f"{origin.architecture} of {origin.program}, {origin.name}, with mtkit "
+        f"{origin.imported_with}"
+    )
 
 
 def _data(n_pairs: int | None, signature: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from mtkit.checkpoint.model_config import ModelDirConfig
+from mtkit.checkpoint.model_config import ModelDirConfig, ModelOrigin
 from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.model import ModelConfig
 
@@ -76,9 +76,13 @@ def origin_lines(config: ModelDirConfig) -> Iterator[str]:
             yield f"- Signature of the training data: `{history.data_signature}`"
         for name, value in history.scores.items():
             yield f"- Validation {_SCORES.get(name, name)}: {value:.2f}"
+        if (initial := history.initial_model) is not None:
+            imported = f", imported from {_source(initial.origin)}" if initial.origin else ""
+            yield f"- Fine-tuned from {initial.name}{imported}; its weights: `{initial.sha256}`"
         yield ""
     if origin is not None:
-        yield from (
-            f"Imported from {origin.name} ({origin.architecture} of {origin.program}).",
-            "",
-        )
+        yield from (f"Imported from {_source(origin)}.", "")
+
+
+def _source(origin: ModelOrigin) -> str:
+    return f"{origin.name} ({origin.architecture} of {origin.program})"

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mtkit.checkpoint.history import INITIAL_MODEL
+from mtkit.checkpoint.model_config import InitialModel, read_model_config
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_checkpoint import list_checkpoints, read_state
 from mtkit.config.dump import write_yaml
@@ -82,11 +84,13 @@ def check_same_run(
 
 
 def save_run_identity(run: RunDir, recipe: Recipe, data: TrainingData) -> None:
-    """Save what `check_same_run` compares, and the resolved recipe."""
+    """Save what `check_same_run` compares, the initial model, and the resolved recipe."""
     last_change = data.mixture.stages[-1].first_epoch
-    identity = _identity(run, recipe, data) | {
+    identity = _identity(run, recipe, data)
+    identity |= {
         _MIXTURE: data.mixture.counts_until(last_change + 1),
         _CHANGEABLE: _changeable(recipe),
+        INITIAL_MODEL: _initial_model(run, recipe.training.init_from, identity[_INIT_FROM]),
     }
     with atomic_write(run.identity_path) as file:
         file.write((json.dumps(identity, indent=2) + "\n").encode())
@@ -134,6 +138,23 @@ def _initial_weights_hash(run: RunDir, model_dir: Path | None) -> str | None:
         return None
     path = model_dir / WEIGHTS_NAME
     return sha256_file(path) if path.exists() else (_known_identity(run) or {}).get(_INIT_FROM)
+
+
+def _initial_model(run: RunDir, model_dir: Path | None, sha256: str | None) -> Any:
+    """Describe the model that a run starts from, or return the known description if it is missing.
+
+    Returns:
+        Tree of an `InitialModel`, or None.
+    """
+    if model_dir is None:
+        return None
+    if sha256 is None or not (model_dir / WEIGHTS_NAME).exists():
+        return (_known_identity(run) or {}).get(INITIAL_MODEL)
+    config = read_model_config(model_dir)
+    earlier = config.history and config.history.initial_model
+    origin = config.origin or (earlier and earlier.origin)
+    initial = InitialModel(name=model_dir.resolve().name, sha256=sha256, origin=origin or None)
+    return initial.model_dump(mode="json")
 
 
 def _changeable(recipe: Recipe) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from contextlib import closing
+from hashlib import sha256
 from itertools import islice
 
 import pytest
@@ -18,6 +19,14 @@ from mtkit.training.train import train
 from mtkit.translation.translator import Translator
 from tests.conftest import TINY_RECIPE, write_tiny_recipe
 
+ORIGIN = {
+    "program": "Marian v1.12",
+    "architecture": "transformer",
+    "name": "opus-ko-en",
+    "files": {},
+    "imported_with": "0.1",
+    "notes": [],
+}
 FINE_TUNING = """\
 data:
   src_lang: ko
@@ -45,6 +54,10 @@ def recipe_path(tmp_path, tiny_run, ko_en_pairs):
     return path
 
 
+def initial_model(model_dir):
+    return json.loads((model_dir / "config.json").read_text())["history"]["initial_model"]
+
+
 def weights(model_dir):
     return dict(load_model_dir(model_dir).model.named_parameters())
 
@@ -55,13 +68,24 @@ def assert_equal_weights(one, other):
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
 
 
+def with_config(model_dir, changes):
+    path = model_dir / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
 def test_without_effect_the_model_translates_as_before(recipe_path, ko_en_pairs):
     general = recipe_path.parent / "general"
+    with_config(general, {"origin": ORIGIN})
     recipe = Recipe.load(recipe_path, ["training.max_steps=1", "training.learning_rate=1e-12"])
     result = train(recipe, device="cpu", n_threads=1)
     assert Tokenizer.load(result.model_dir).sha256 == Tokenizer.load(general).sha256
     before, after = weights(general), weights(result.model_dir)
     assert all(torch.allclose(value, after[name], atol=1e-9) for name, value in before.items())
+    assert initial_model(result.model_dir) == {
+        "name": "general",
+        "sha256": sha256((general / "model.safetensors").read_bytes()).hexdigest(),
+        "origin": ORIGIN,
+    }
     texts = [pair.src for pair in ko_en_pairs[:12]]
     one, other = (
         [
@@ -88,6 +112,9 @@ def test_frozen_parameters_stay_those_of_the_model(recipe_path):
 
 
 def test_run_resumes_without_the_model_it_started_from(recipe_path, tmp_path):
+    history = json.loads((tmp_path / "general/config.json").read_text())["history"]
+    first = {"name": "first", "sha256": "0" * 64, "origin": ORIGIN}
+    with_config(tmp_path / "general", {"history": history | {"initial_model": first}})
     whole = train(Recipe.load(recipe_path), tmp_path / "whole", device="cpu", n_threads=1)
     train(
         Recipe.load(recipe_path, ["training.max_steps=8"]),
@@ -102,6 +129,9 @@ def test_run_resumes_without_the_model_it_started_from(recipe_path, tmp_path):
     resolved = Recipe.load(tmp_path / "parts/recipe.yaml", ["training.max_steps=12"])
     train(resolved, tmp_path / "parts", device="cpu", n_threads=1)
     assert_equal_weights(whole.model_dir, tmp_path / "parts/model")
+    initial = initial_model(tmp_path / "parts/model")
+    assert initial == initial_model(whole.model_dir)
+    assert (initial["name"], initial["origin"]) == ("general", ORIGIN)
 
 
 def test_run_does_not_resume_from_another_model(recipe_path, tmp_path, make_trained):

@@ -8,11 +8,12 @@ import yaml
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
+from mtkit.checkpoint.model_config import InitialModel, ModelOrigin
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.interop.model_card import front_matter, hub_fields
+from mtkit.interop.model_card import front_matter, hub_fields, origin_lines
 from mtkit.interop.sharing.card import BEGIN, END, CardFacts, make_card
 from mtkit.interop.sharing.measured_scores import read_scores
 from tests.conftest import write_tiny_recipe
@@ -75,6 +76,18 @@ def test_the_text_has_training_scores_and_commands(facts):
     assert "Signature of the training data: `5ea1`" in card
     assert "$ mtkit pull ko-en.tar ko-en\n$ mtkit translate new.ko -m ko-en -o new.en\n" in card
     assert "License: cc-by-4.0." in card
+
+
+def test_the_models_before_are_named(facts):
+    origin = ModelOrigin(
+        program="transformers", architecture="MarianMT", name="opus", files={}, imported_with="1"
+    )
+    initial = InitialModel(name="general", sha256="b2" * 32, origin=origin)
+    config = facts.trained.config
+    history = config.history.model_copy(update={"initial_model": initial})
+    lines = list(origin_lines(config.model_copy(update={"history": history})))
+    from_opus = "Fine-tuned from general, imported from opus (MarianMT of transformers)"
+    assert f"- {from_opus}; its weights: `{'b2' * 32}`" in lines
 
 
 def test_nothing_is_invented(facts):
