@@ -29,9 +29,15 @@ class CleanOptions:
     .zst; - is TSV on stdout."""
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None
     """Change a key of `clean:`, such as duplicates=folded or max_chars=0; repeatable."""
+    documents: Annotated[
+        bool | None,
+        typer.Option("--documents/--no-documents", show_default="as data.context of the recipe"),
+    ] = None
+    """Whether consecutive pairs belong to one document, which a blank line on both sides, a dropped
+    pair or the end of a corpus ends; blank lines are written between documents."""
 
 
-@option_group()
+@option_group("Report")
 class ReportOptions:
     """Report of the dropped pairs."""
 
@@ -58,6 +64,7 @@ def clean(
         mtkit data clean train.de train.en -o clean.de clean.en
         mtkit data clean train.de train.en --show 3
         mtkit data clean corpus.tsv -o clean.tsv --dropped dropped.jsonl
+        mtkit data clean talks.de talks.en -o clean.de clean.en --documents
     """
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.config.clean import CleanConfig
@@ -69,6 +76,9 @@ def clean(
     out = _pairs_out(options.output_paths or [])
     rules = [override.removeprefix("clean.") for override in options.overrides or ()]
     data = corpus.data_config()
+    if options.documents is not None:
+        context = (data.context or 1) if options.documents else 0
+        data = data.model_copy(update={"context": context})
     config = (
         Recipe.load(corpus.recipe_path, [f"clean.{rule}" for rule in rules]).clean
         if corpus.recipe_path

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mtkit.corpus.clean.clean_corpus import CleanReport
+from mtkit.corpus.clean.clean_corpus import CleanReport, following_line
 from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
 from mtkit.corpus.write_pairs import open_output, open_pair_writer
 from mtkit.errors import MtkitError
@@ -108,11 +108,7 @@ class CorpusReport:
         if self.threshold is not None:
             yield f"  lowest score kept: {self.threshold:.3g}"
         if self.n_following is not None:
-            share = self.n_following / max(1, self.pairs.n_kept)
-            yield (
-                f"{self.n_following:,} pairs ({share:.1%}) follow another one in their document;"
-                " blank lines separate the others"
-            )
+            yield following_line(self.n_following, self.pairs.n_kept)
 
 
 def make_corpus(corpus: SyntheticCorpus, steps: CorpusSteps) -> CorpusReport:

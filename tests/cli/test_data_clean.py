@@ -132,6 +132,26 @@ def test_dropped_pairs_can_be_written(mtkit, corpus):
     ]
 
 
+def test_documents_are_kept_apart(mtkit, corpus):
+    write(corpus / "talk.de", "Guten Morgen!", "Guten Abend!", "", "Bis bald.")
+    write(corpus / "talk.en", "Good morning!", "Good evening!", "", "See you.")
+    files = ["talk.de", "talk.en"]
+    outcome = mtkit("data", "clean", *files, "-o", "out.tsv", "--documents")
+    assert lines("out.tsv") == [
+        "Guten Morgen!\tGood morning!",
+        "Guten Abend!\tGood evening!",
+        "\t",
+        "Bis bald.\tSee you.",
+    ]
+    assert "1 pairs (33.3%) follow another one in their document" in outcome.out
+    mtkit("data", "clean", "out.tsv", "-o", "out.jsonl", "--documents")
+    assert json.loads(lines("out.jsonl")[2]) == {"src": "", "tgt": ""}
+    again = mtkit("data", "clean", "out.jsonl", "-o", "again.tsv", "--documents")
+    assert again.status == 0 and lines("again.tsv") == lines("out.tsv")
+    mtkit("data", "clean", *files, "-o", "plain.tsv")
+    assert lines("plain.tsv") == [line for line in lines("out.tsv") if line != "\t"]
+
+
 def test_a_recipes_corpora_become_one(mtkit, tiny_recipe_path):
     folder = tiny_recipe_path.parent
     outcome = mtkit(

@@ -4,10 +4,12 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import numpy as np
 
 from mtkit.config.data import CorpusSource, DataConfig, corpus_name
 from mtkit.config.recipe import Recipe
@@ -16,6 +18,7 @@ from mtkit.corpus.clean.dedup_spill import CleanedBatch, DedupSpill
 from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
 from mtkit.corpus.clean.match_keys import DuplicateRule
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
+from mtkit.corpus.document_rows import DocumentTracker
 from mtkit.corpus.read.change_guard import FileSnapshot
 from mtkit.corpus.read.documents import read_positions, take_positions
 from mtkit.corpus.read.pairs import read_pair_chunks
@@ -41,6 +44,8 @@ class CleanReport:
     n_kept: int
     dropped: DropCounts
     """Pairs dropped and texts fixed, by rule."""
+    n_following: int | None = None
+    """Kept pairs that follow another one in their document; None without documents."""
 
     def lines(self, n_samples: int = 0) -> Iterator[str]:
         """Format the report line by line.
@@ -53,6 +58,8 @@ class CleanReport:
         read = counted(self.n_read, "pairs read")
         yield f"{read}, {self.n_kept:,} kept{share}, {n_dropped:,} dropped"
         yield from dropped_lines(self.dropped, n_samples, self.n_read)
+        if self.n_following is not None:
+            yield following_line(self.n_following, self.n_kept)
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -70,6 +77,9 @@ def clean_corpus(
     The order is kept; of duplicates, the first is kept. Memory does not grow with the corpora: if
     duplicates are dropped, all pairs are first written to a temporary directory (`TMPDIR`).
 
+    If the recipe has documents (`data.context`), a pair of blank lines ends each of them. A dropped
+    pair ends a document, too.
+
     Args:
         recipe: The corpora, the rules, and the validation and test sets to keep out.
         out: Two text files, or one that ends in .tsv or .jsonl; None only reports.
@@ -84,6 +94,8 @@ def clean_corpus(
     Recipe.require(recipe)
     require_workers(n_workers)
     out = _to_paths(out)
+    has_documents = any(map(recipe.data.has_documents, recipe.data.train))
+    documents = DocumentBreaks() if has_documents else None
     with ExitStack() as stack:
         langs = (recipe.data.src_lang, recipe.data.tgt_lang)
         write = stack.enter_context(open_pair_writer(out, langs)) if out is not None else _discard
@@ -92,13 +104,50 @@ def clean_corpus(
             stream = stack.enter_context(open_output(Path(dropped_path)))
             write_dropped = partial(_write_dropped, stream, recipe.data.train)
         pairs = CleanPairs(
-            cleaned_chunks(recipe, n_workers, keep_dropped=dropped_path is not None),
+            cleaned_chunks(
+                recipe,
+                n_workers,
+                keep_dropped=dropped_path is not None,
+                with_positions=has_documents,
+            ),
             recipe.clean.duplicates,
         )
         for batch in pairs:
-            write(batch.pairs)
+            write(batch.pairs if documents is None else documents.insert(batch))
             write_dropped(batch.dropped)
-    return pairs.report()
+    report = pairs.report()
+    return report if documents is None else replace(report, n_following=documents.n_following)
+
+
+class DocumentBreaks:
+    """Inserts a blank pair before each pair that does not follow the one before it."""
+
+    def __init__(self) -> None:
+        self.n_following = 0
+        """Number of pairs that follow the one before them."""
+        self._tracker = DocumentTracker()
+        self._is_first = True
+
+    def insert(self, batch: CleanedBatch) -> list[tuple[str, str]]:
+        """Return the pairs of the next batch, with blank pairs between documents."""
+        follows = self._tracker.follows(0, np.array(batch.positions, np.int64))
+        assert follows is not None
+        pairs: list[tuple[str, str]] = []
+        for pair, follows_previous in zip(batch.pairs, follows.tolist(), strict=True):
+            if not (follows_previous or self._is_first):
+                pairs.append(("", ""))
+            pairs.append(pair)
+            self.n_following += follows_previous
+            self._is_first = False
+        return pairs
+
+
+def following_line(n_following: int, n_pairs: int) -> str:
+    """Describe how many pairs of a corpus with documents have context."""
+    return (
+        f"{n_following:,} pairs ({n_following / max(1, n_pairs):.1%}) follow another one in their "
+        "document; blank lines separate the others"
+    )
 
 
 class CleanPairs:
@@ -187,10 +236,16 @@ def cleaned_chunks(
 
 
 def _read_chunks(data: DataConfig, *, with_positions: bool) -> Iterator[PairChunk]:
+    last = 0
     for corpus, source in enumerate(data.train):
+        # A gap in the numbers separates two corpora.
+        offset = last + 1
         positions = read_positions(source, data) if with_positions else None
         for first_line, pairs in read_pair_chunks(source, data, CHUNK_SIZE):
             taken = take_positions(positions, len(pairs))
+            if taken is not None:
+                taken = tuple(offset + position for position in taken)
+                last = taken[-1]
             yield PairChunk.of(corpus, first_line, pairs, positions=taken)
 
 

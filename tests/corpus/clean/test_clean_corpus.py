@@ -244,3 +244,48 @@ def test_outputs_that_cannot_be(tmp_path, monkeypatch, out, message):
     with pytest.raises(MtkitError, match=message):
         clean_corpus(make_recipe(make_source(tmp_path, "train", PAIRS)), out)
     assert_nothing_written(tmp_path)
+
+
+def test_blank_lines_end_documents(tmp_path):
+    """A document ends at a blank line, a dropped pair, a duplicate and the end of a corpus."""
+    talks = [
+        ("Eins ist da.", "One is there."),
+        ("Zwei ist da.", "Two is there."),
+        ("", ""),
+        ("Drei ist da.", "Three is there."),
+        ("", "A missing source."),
+        ("Vier ist da.", "Four is there."),
+        ("Eins ist da.", "One is there."),
+        ("Sechs ist da.", "Six is there."),
+    ]
+    # Its first kept pair has the number after that of the last pair of the corpus before.
+    more = [("", "")] * 8 + [("Neun ist da.", "Nine is there."), ("Zehn ist da.", "Ten is there.")]
+    single = [("Elf ist da.", "Eleven is there."), ("Zwölf ist da.", "Twelve is there.")]
+    sources = [
+        make_source(tmp_path, "talks", talks),
+        make_source(tmp_path, "more", more),
+        make_source(tmp_path, "single", single, documents=False),
+    ]
+    data = {"src_lang": "de", "tgt_lang": "en", "train": sources, "context": 2}
+    for duplicates, broken in (("exact", ["Vier ist da.", "", "Sechs ist da."]), ("keep", None)):
+        recipe = Recipe.model_validate({"data": data, "clean": {"duplicates": duplicates}})
+        report = clean_corpus(recipe, outputs(tmp_path))
+        middle = broken or ["Vier ist da.", "Eins ist da.", "Sechs ist da."]
+        assert [src for src, _ in read_out(tmp_path)] == [
+            *("Eins ist da.", "Zwei ist da.", "", "Drei ist da.", "", *middle, ""),
+            *("Neun ist da.", "Zehn ist da.", "", "Elf ist da.", "", "Zwölf ist da."),
+        ]
+        assert all((src == "") == (tgt == "") for src, tgt in read_out(tmp_path))
+        assert report.n_following == (2 if broken else 4)
+        again = make_source(tmp_path, "again", read_out(tmp_path))
+        cleaned = Recipe.model_validate({"data": data | {"train": again}, "clean": recipe.clean})
+        assert clean_corpus(cleaned, None).n_following == report.n_following
+
+
+def test_without_documents_blank_lines_are_dropped(tmp_path):
+    recipe = make_recipe(
+        make_source(tmp_path, "train", [("Ja!", "Yes!"), ("", ""), ("Ja.", "No.")])
+    )
+    report = clean_corpus(recipe, outputs(tmp_path))
+    assert read_out(tmp_path) == [("Ja!", "Yes!"), ("Ja.", "No.")]
+    assert report.n_following is None and "document" not in str(report)
