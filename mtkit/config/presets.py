@@ -25,29 +25,28 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         "training": {"max_steps": 20_000, "learning_rate": 0.001, "save_every_steps": 500},
         "validation": {"every_steps": 500},
     },
-    # Vaswani et al. 2017 (arXiv:1706.03762), table 3, "base"; 25,000 target tokens per update.
+    # Vaswani et al. 2017 (arXiv:1706.03762), table 3, "base"; 25,000 tokens per update, in one
+    # batch where that fits on the device.
     "base": {
         "tokenizer": {"vocab_size": 37_000},
-        "batches": {"max_tokens": 8192},
+        "batches": {"max_tokens": "auto", "effective_tokens": 25_000},
         "model": {**MODEL_SIZES["base"].settings, "dropout": 0.1},
         "training": {
             "max_steps": 100_000,
             "learning_rate": 0.0007,
             "warmup_steps": 4000,
-            "accumulate_batches": 3,
         },
     },
     # The same table, "big"; the learning rate is the paper's at the end of the warmup,
     # (d_model * warmup_steps) ** -0.5.
     "big": {
         "tokenizer": {"vocab_size": 37_000},
-        "batches": {"max_tokens": 8192},
+        "batches": {"max_tokens": "auto", "effective_tokens": 25_000},
         "model": {**MODEL_SIZES["big"].settings, "dropout": 0.3},
         "training": {
             "max_steps": 300_000,
             "learning_rate": 0.0005,
             "warmup_steps": 4000,
-            "accumulate_batches": 3,
         },
     },
 }

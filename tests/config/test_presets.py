@@ -2,6 +2,8 @@ import pytest
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.presets import PRESETS
+from mtkit.config.recipe import Recipe
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,13 @@ def test_sizes(name, sizes):
 def test_the_papers_learning_rate(name):
     rate = (PRESETS[name]["model"]["d_model"] * PRESETS[name]["training"]["warmup_steps"]) ** -0.5
     assert PRESETS[name]["training"]["learning_rate"] == pytest.approx(rate, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["base", "big"])
+def test_an_update_has_the_papers_size_on_any_device(name):
+    """As the recipe that follows the paper has it: section 5.1."""
+    followed = Recipe.load(ROOT / "recipes/wmt14-en-de-base/recipe.yaml")
+    recipe = Recipe.model_validate({"data": followed.data, **PRESETS[name]})
+    assert recipe.batches == followed.batches
+    assert recipe.batches.effective_tokens == 25_000
+    assert recipe.training.accumulate_batches is None
