@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from mtkit.corpus.train_tokenizer import train_tokenizer as train_tokenizer
     from mtkit.demo.run import run_demo as run_demo
     from mtkit.documents.data.segment_objects import translate_segments as translate_segments
-    from mtkit.documents.translate_document import DocumentSettings as DocumentSettings
-    from mtkit.documents.translate_document import translate_document as translate_document
+    from mtkit.documents.translation.translate_document import DocumentSettings as DocumentSettings
+    from mtkit.documents.translation.translate_document import (
+        translate_document as translate_document,
+    )
     from mtkit.errors import MtkitError as MtkitError
     from mtkit.evaluation.metrics import compare as compare
     from mtkit.evaluation.metrics import evaluate as evaluate
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from mtkit.translation.translator import Translator as Translator
 
 _HOMES = {
-    "DocumentSettings": "mtkit.documents.translate_document",
+    "DocumentSettings": "mtkit.documents.translation.translate_document",
     "MtkitError": "mtkit.errors",
     "RayTranslator": "mtkit.translation.ray_translator",
     "Recipe": "mtkit.config.recipe",
@@ -64,7 +66,7 @@ _HOMES = {
     "run_demo": "mtkit.demo.run",
     "train": "mtkit.training.train",
     "train_tokenizer": "mtkit.corpus.train_tokenizer",
-    "translate_document": "mtkit.documents.translate_document",
+    "translate_document": "mtkit.documents.translation.translate_document",
     "translate_segments": "mtkit.documents.data.segment_objects",
 }
 

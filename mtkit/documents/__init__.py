@@ -1,1 +1,1 @@
-"""Documents with markup: their text as segments, and translations patched into the original."""
+"""Documents with markup: their text as segments; a module for each format."""

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
 from mtkit.documents.formats import FORMATS, format_by_name
-from mtkit.documents.report import DocumentReport
+from mtkit.documents.translation.report import DocumentReport
 from mtkit.errors import MtkitError
 from mtkit.serving.context import (
     AUTO,

@@ -17,7 +17,7 @@ from mtkit.serving.served_languages import Hop, NoRouteError, ServedLanguages
 from mtkit.serving.text_units import Link, TextUnits
 
 if TYPE_CHECKING:
-    from mtkit.documents.report import DocumentReport
+    from mtkit.documents.translation.report import DocumentReport
     from mtkit.translation.result import Translation
 
 _THREADS, _FILE_THREADS = 32, 2
@@ -177,7 +177,8 @@ class TranslationService:
         def translate_one(translate: TranslateNow, text: str) -> str:
             from mtkit.documents.html import HtmlDocument
             from mtkit.documents.segment import Translated
-            from mtkit.documents.translate_segments import Settings, translate_segments
+            from mtkit.documents.translation.segment_request import Settings
+            from mtkit.documents.translation.translate_segments import translate_segments
             from mtkit.documents.xml_fragment import XmlFragment
 
             document = (
@@ -250,7 +251,10 @@ class TranslationService:
             return results
 
         def translate_document(translate: TranslateNow) -> "DocumentReport":
-            from mtkit.documents.translate_document import DocumentSettings, translate_document
+            from mtkit.documents.translation.translate_document import (
+                DocumentSettings,
+                translate_document,
+            )
 
             settings = DocumentSettings(self._masks(route))
             return translate_document(

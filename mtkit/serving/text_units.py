@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mtkit.corpus.languages import word_separator
 from mtkit.corpus.sentence_splitter import split_sentences
-from mtkit.documents.placement import words_of
+from mtkit.documents.translation.placement import words_of
 
 if TYPE_CHECKING:
     from mtkit.translation.result import Translation

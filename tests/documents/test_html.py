@@ -3,7 +3,7 @@
 import pytest
 
 from mtkit.documents.html import HtmlDocument
-from mtkit.documents.translate_segments import PIECES_ALONE, TAGS_BY_POSITION
+from mtkit.documents.translation.segment_request import PIECES_ALONE, TAGS_BY_POSITION
 from mtkit.errors import MtkitError
 from tests.documents.translating import (
     Aligned,

@@ -10,7 +10,8 @@ from markdown_it import MarkdownIt
 
 from mtkit.documents.markdown.document import EMPHASIS_AS_HTML, MarkdownDocument
 from mtkit.documents.segment import ReadOptions, Translated
-from mtkit.documents.translate_segments import Settings, translate_segments
+from mtkit.documents.translation.segment_request import Settings
+from mtkit.documents.translation.translate_segments import translate_segments
 from tests.documents.translating import identity, reversed_words, translated
 from tests.pages import read_page
 

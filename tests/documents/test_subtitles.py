@@ -3,7 +3,7 @@
 import pytest
 
 from mtkit.documents.subtitles import CUES_NOT_JOINED, SubtitleDocument
-from mtkit.documents.translate_segments import CUES_ALONE, SOURCE_KEPT
+from mtkit.documents.translation.segment_request import CUES_ALONE, SOURCE_KEPT
 from tests.documents.translating import careful, identity, translated, translated_or_refused, upper
 
 SRT = """1

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtkit.documents.segment import Translated
-from mtkit.documents.translate_segments import Settings, translate_segments
+from mtkit.documents.translation.segment_request import Settings
+from mtkit.documents.translation.translate_segments import translate_segments
 from mtkit.documents.xml_fragment import XmlFragment, XmlTags
 from mtkit.errors import MtkitError
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from typing import NamedTuple
 
-from mtkit.documents.translate_document import DocumentSettings, translate_document
+from mtkit.documents.translation.translate_document import DocumentSettings, translate_document
 from mtkit.errors import MtkitError
 
 

@@ -9,7 +9,10 @@ from mtkit.io.logs import get_logger
 
 if TYPE_CHECKING:
     from mtkit.cli.common.translation_options import DocumentOptions
-    from mtkit.documents.translate_function import ConstrainedFunction, TranslateFunction
+    from mtkit.documents.translation.translate_function import (
+        ConstrainedFunction,
+        TranslateFunction,
+    )
     from mtkit.translation.jobs.translation_spec import RunOptions, TranslationSpec
     from mtkit.translation.translator import Translator
 
@@ -77,7 +80,7 @@ def _translate_document(
     if name in ("csv", "tsv", "jsonl"):
         other = f" and translated as a document, because it is given {options.given()}"
     logger.info("`%s` is read as %s%s", files.input_path, name, other)
-    from mtkit.documents.translate_document import DocumentSettings, translate_document
+    from mtkit.documents.translation.translate_document import DocumentSettings, translate_document
     from mtkit.io.atomic import atomic_write
     from mtkit.translation.jobs.device_layout import choose_layout
 

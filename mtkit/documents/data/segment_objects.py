@@ -6,8 +6,9 @@ from typing import Any
 from mtkit.documents.collector import has_words
 from mtkit.documents.protect import Protector
 from mtkit.documents.segment import Code, Document, Piece, Protected, Segment
-from mtkit.documents.translate_segments import Settings, TranslateFunction
-from mtkit.documents.translate_segments import translate_segments as translate_all
+from mtkit.documents.translation.segment_request import Settings
+from mtkit.documents.translation.translate_function import TranslateFunction
+from mtkit.documents.translation.translate_segments import translate_segments as translate_all
 from mtkit.errors import MtkitError
 
 _HINT = (

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from mtkit.documents.exchange.tmx import TmxDocument
 from mtkit.documents.segment import ReadOptions, Translated
-from mtkit.documents.translate_segments import Settings, translate_segments
+from mtkit.documents.translation.segment_request import Settings
+from mtkit.documents.translation.translate_segments import translate_segments
 from mtkit.errors import MtkitError
 from tests.documents.exchange.inline_content import codes_of, contents
 from tests.documents.translating import careful, identity, reversed_words, translated, upper

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtkit.documents.office.wordprocessing import BOUND, FIELDS_KEPT, RUBY
-from mtkit.documents.translate_segments import TAGS_BY_POSITION
+from mtkit.documents.translation.segment_request import TAGS_BY_POSITION
 from mtkit.errors import MtkitError
 from tests.documents.office.packages import W, changed_members, docx, member, open_xml, tree
 from tests.documents.translating import identity, reversed_words, translated, upper

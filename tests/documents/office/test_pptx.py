@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from mtkit.documents.translate_segments import TAGS_BY_POSITION
+from mtkit.documents.translation.segment_request import TAGS_BY_POSITION
 from mtkit.errors import MtkitError
 from tests.documents.office.packages import NAMESPACES, A, changed_members, member, open_xml, tree
 from tests.documents.translating import identity, reversed_words, translated, upper

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from mtkit.corpus.placeholders import INSERTED_PATTERN
 from mtkit.documents.protect import Protector
 from mtkit.documents.segment import Code, Document, Protected, Segment
-from mtkit.documents.translate_segments import (
+from mtkit.documents.translation.segment_request import (
     PIECES_ALONE,
     PLACEHOLDERS_BY_POSITION,
     SOURCE_KEPT,
     Settings,
-    translate_segments,
 )
+from mtkit.documents.translation.translate_segments import translate_segments
 from mtkit.errors import MtkitError
 from tests.documents.translating import upper
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, cast
 
-from mtkit.documents.placement import Alignment
+from mtkit.documents.translation.placement import Alignment
 from mtkit.errors import MtkitError
 from mtkit.translation.context import Context
 

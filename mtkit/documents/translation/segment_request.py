@@ -1,16 +1,17 @@
-"""Translate segments so that everything to be copied is in the translation exactly once."""
+"""Text of a segment for the translate function, and the outcome for its result."""
 
 import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from typing import NamedTuple
 
 from mtkit.corpus.languages import word_separator
 from mtkit.documents.collector import has_words
-from mtkit.documents.pieces import (
+from mtkit.documents.protect import Protector
+from mtkit.documents.segment import Code, Piece, Protected, Segment
+from mtkit.documents.translation.pieces import (
     assemble,
     interleaved,
     mask_pattern,
@@ -19,22 +20,17 @@ from mtkit.documents.pieces import (
     texts_between,
     unglued,
 )
-from mtkit.documents.placement import (
+from mtkit.documents.translation.placement import (
     Sides,
     is_at_edges,
     place_by_alignment,
     place_by_position,
     words_of,
 )
-from mtkit.documents.protect import Protector
-from mtkit.documents.segment import Code, Document, Piece, Protected, Segment, Translated
-from mtkit.documents.translate_function import (
+from mtkit.documents.translation.translate_function import (
     ConstrainedFunction,
     Result,
-    TranslateFunction,
-    call_function,
 )
-from mtkit.translation.context import Context, sliding_contexts
 
 REQUIRED = "placeholders required in a second translation"
 PIECES_ALONE = "pieces between placeholders translated alone"
@@ -88,132 +84,7 @@ class Outcome(NamedTuple):
         )
 
 
-def translate_segments(
-    document: Document,
-    segments: Sequence[Segment],
-    translate: TranslateFunction,
-    settings: Settings,
-) -> list[Outcome]:
-    """Translate segments of a document.
-
-    The text of a segment goes to the translate function with a mask for each placeholder, which is
-    the placeholder itself unless the settings name symbols. If the translation has other masks or
-    placeholders than the source, it is translated again with the masks as required words. If that
-    fails too, the pieces between them are translated alone; if that invents a placeholder, those of
-    the source are placed by position; if even that is impossible, the source is kept.
-
-    Tags are placed by word alignment if the function returns one that determines nested places,
-    otherwise by position.
-
-    Args:
-        document: Says which translations can be written.
-        segments: Segments of the document.
-        translate: The translate function, called with all texts at once, at most three times, and
-            the function for constraints at most twice; a text that occurs several times is given
-            once for each context.
-        settings: Languages, masks and patterns.
-    Returns:
-        One outcome for each segment, or for each of its parts if they were translated alone.
-    Raises:
-        MtkitError: The translate function returned another number of results.
-    """
-    requests = [_Request.of(segment, settings) for segment in segments]
-    texts = [one.text for one in requests if one.is_maskable]
-    results = iter(call_function(translate, texts, _contexts(requests, settings.context)))
-    outcomes: list[Outcome | None] = []
-    failed: list[tuple[int, Result | None]] = []
-    for number, request in enumerate(requests):
-        result = next(results) if request.is_maskable else None
-        outcomes.append(request.outcome(result) if result is not None else None)
-        if outcomes[-1] is None:
-            failed.append((number, result))
-    failed = _required_again(requests, outcomes, failed, settings)
-    if failed:
-        pieces = [requests[number].pieces() for number, _ in failed]
-        texts = [text for row in pieces for text in row.texts]
-        results = iter(call_function(translate, texts) if texts else [])
-        for (number, result), row in zip(failed, pieces, strict=True):
-            alone = [next(results) for _ in row.texts]
-            outcomes[number] = requests[number].recovered(row, alone, result)
-    finished = [outcome for outcome in outcomes if outcome is not None]
-    return _with_parts_alone(document, finished, translate, settings)
-
-
-def _contexts(requests: "Sequence[_Request]", n: int) -> list[Context] | None:
-    """Return the texts before each maskable one in its part of the document; None without."""
-    if not n:
-        return None
-    contexts: list[Context] = []
-    for _, group in groupby(requests, lambda request: request.segment.part):
-        chosen = list(group)
-        windows = sliding_contexts((request.text for request in chosen), n)
-        contexts += [
-            context for request, context in zip(chosen, windows, strict=True) if request.is_maskable
-        ]
-    return contexts
-
-
-def _required_again(
-    requests: "Sequence[_Request]",
-    outcomes: list[Outcome | None],
-    failed: list[tuple[int, Result | None]],
-    settings: Settings,
-) -> list[tuple[int, Result | None]]:
-    """Translate segments again with their masks as required words, and return those that fail."""
-    translate = settings.translate_constrained
-    again = [number for number, result in failed if result is not None and result.text.strip()]
-    if translate is None or not again:
-        return failed
-    texts = [requests[number].text for number in again]
-    required = {
-        requests[number].text: tuple(dict.fromkeys(requests[number].masks)) for number in again
-    }
-    results = call_function(
-        lambda chosen: translate(chosen, [required[text] for text in chosen]), texts
-    )
-    for number, result in zip(again, results, strict=True):
-        outcome = requests[number].outcome(result)
-        if outcome is not None and outcome.pieces is not None:
-            names = (REQUIRED, *outcome.fallbacks)
-            outcomes[number] = outcome._replace(fallbacks=names)
-    return [item for item in failed if outcomes[item[0]] is None]
-
-
-def _with_parts_alone(
-    document: Document, outcomes: list[Outcome], translate: TranslateFunction, settings: Settings
-) -> list[Outcome]:
-    """Translate the parts of joined segments whose translations cannot be written.
-
-    Other segments that cannot be written are kept.
-    """
-    refused = [
-        outcome
-        for outcome in outcomes
-        if outcome.pieces is not None
-        and not document.fits(Translated(outcome.segment, outcome.pieces))
-    ]
-    if not refused:
-        return outcomes
-    parts = [part for outcome in refused for part in outcome.segment.parts]
-    settings = replace(settings, context=0)
-    alone = iter(translate_segments(document, parts, translate, settings))
-    by_id = {
-        id(outcome.segment): [next(alone) for _ in outcome.segment.parts] for outcome in refused
-    }
-    kept = (SOURCE_KEPT,)
-    finished: list[Outcome] = []
-    for outcome in outcomes:
-        if id(outcome.segment) in by_id and not outcome.segment.parts:
-            finished.append(Outcome(outcome.segment, None, kept, outcome.flags))
-            continue
-        for one in by_id.get(id(outcome.segment), [outcome]):
-            is_part = one is not outcome
-            names = (CUES_ALONE, *one.fallbacks) if is_part else one.fallbacks
-            finished.append(one._replace(fallbacks=names))
-    return finished
-
-
-class _Pieces(NamedTuple):
+class PiecesBetween(NamedTuple):
     """The parts of a segment between its placeholders."""
 
     bounds: list[tuple[int, int]]
@@ -223,7 +94,7 @@ class _Pieces(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Request:
+class SegmentRequest:
     """Text of a segment as it goes to the translate function."""
 
     segment: Segment
@@ -236,7 +107,7 @@ class _Request:
     settings: Settings
 
     @classmethod
-    def of(cls, segment: Segment, settings: Settings) -> "_Request":
+    def of(cls, segment: Segment, settings: Settings) -> "SegmentRequest":
         """Make the request for a segment."""
         protected = settings.protector.protect(segment.text, segment.protected)
         if not protected:
@@ -275,15 +146,17 @@ class _Request:
         outcome = Outcome(self.segment, pieces, fallbacks, result.flags)
         return outcome if self._is_faithful(outcome) else None
 
-    def pieces(self) -> _Pieces:
+    def pieces(self) -> PiecesBetween:
         """Return the parts between the placeholders."""
         edges = [0, *(edge for one in self.segment.protected for edge in (one.begin, one.end))]
         edges.append(len(self.segment.text))
         bounds = list(zip(edges[::2], edges[1::2], strict=True))
         texts = [self.segment.text[begin:end].strip() for begin, end in bounds]
-        return _Pieces(bounds, [text for text in texts if has_words(text)])
+        return PiecesBetween(bounds, [text for text in texts if has_words(text)])
 
-    def recovered(self, row: _Pieces, alone: Sequence[Result], whole: Result | None) -> Outcome:
+    def recovered(
+        self, row: PiecesBetween, alone: Sequence[Result], whole: Result | None
+    ) -> Outcome:
         """Return the outcome after the pieces were translated alone."""
         if row.texts == [result.text for result in alone]:
             flags = tuple(dict.fromkeys(flag for one in alone for flag in one.flags))

@@ -5,13 +5,13 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtkit.documents.placement import (
+from mtkit.documents.segment import Code
+from mtkit.documents.translation.placement import (
     Sides,
     place_by_alignment,
     place_by_position,
     words_of,
 )
-from mtkit.documents.segment import Code
 
 
 def sides(src, tgt):

@@ -6,14 +6,11 @@ from pathlib import Path
 
 from mtkit.documents.protect import Protector
 from mtkit.documents.read_document import read_document
-from mtkit.documents.report import MAX_LISTED, DocumentReport, FlaggedSegment
 from mtkit.documents.segment import TRANSLATED_ALREADY, Document, ReadOptions, Translated
-from mtkit.documents.translate_function import ConstrainedFunction, TranslateFunction
-from mtkit.documents.translate_segments import (
-    Outcome,
-    Settings,
-    translate_segments,
-)
+from mtkit.documents.translation.report import MAX_LISTED, DocumentReport, FlaggedSegment
+from mtkit.documents.translation.segment_request import Outcome, Settings
+from mtkit.documents.translation.translate_function import ConstrainedFunction, TranslateFunction
+from mtkit.documents.translation.translate_segments import translate_segments
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
 from mtkit.io.change_guard import changed_while_read, file_stamp

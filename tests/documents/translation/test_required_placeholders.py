@@ -2,8 +2,8 @@
 
 import pytest
 
-from mtkit.documents.translate_document import DocumentSettings, translate_document
-from mtkit.documents.translate_segments import PIECES_ALONE, REQUIRED
+from mtkit.documents.translation.segment_request import PIECES_ALONE, REQUIRED
+from mtkit.documents.translation.translate_document import DocumentSettings, translate_document
 
 PAGE = "<p>Hello {name}.</p><p>Bye {n} of %s!</p><p>Plain text</p>"
 

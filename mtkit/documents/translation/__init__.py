@@ -1,0 +1,1 @@
+"""Translation of the segments of documents, patched into the original."""
