@@ -38,6 +38,7 @@ from tests.search.test_ensemble_scorer import SOURCES, SPECIAL, forced_log_prob,
 
 pytest.importorskip("numba")
 from mtkit.engines.cpu.compiled import beam, kernels, layers
+from mtkit.engines.cpu.compiled.attention import attend
 from mtkit.engines.cpu.compiled.layers import Weights
 from mtkit.engines.cpu.compiled.search import CompiledEngine, CompiledSearch
 
@@ -115,7 +116,7 @@ def test_an_activation_is_that_of_torch(code, function):
 def test_attention_is_that_of_torch():
     query, memory, out = floats(12), floats(9, 30), floats(12)
     rows = np.array([8, 0, 3, 3, 5])
-    kernels.attend(query, memory, 4, rows, 3, floats(5), out)
+    attend(query, memory, 4, rows, 3, floats(8), out)
     key, value = (
         torch.from_numpy(memory[rows, first : first + 12]).view(5, 3, 4).transpose(0, 1)
         for first in (4, 16)

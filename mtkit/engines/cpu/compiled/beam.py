@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.engines.cpu.compiled.kernels import compiled, log_sum_exp
+from mtkit.engines.cpu.compiled.kernels import compiled, fast_max, log_sum_exp
 from mtkit.engines.cpu.compiled.layers import Part, Shape, decode_step
 
 _BLOCK = 64
@@ -156,7 +156,7 @@ def _select(logits_V: np.ndarray, offset: float, parent: int, best: _Candidates)
         last = min(first + _BLOCK, V)
         largest = logits_V[first]
         for v in range(first, last):
-            largest = max(largest, logits_V[v])
+            largest = fast_max(largest, logits_V[v])  # pyright: ignore[reportCallIssue]
         if largest + offset > best.log_prob_X[-1]:
             for v in range(first, last):
                 _insert(logits_V[v] + offset, parent, v, best)

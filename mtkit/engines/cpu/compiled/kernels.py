@@ -57,15 +57,39 @@ def _as_float(typing_context: Any, bits: Any) -> Any:
     return types.float32(types.int32), generate
 
 
+@intrinsic
+def _as_int(typing_context: Any, x: Any) -> Any:
+    """Convert an integral float32 to an int32; `np.int32` goes through int64, in scalars."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fptosi(arguments[0], ir.IntType(32))
+
+    return types.int32(types.float32), generate
+
+
+@intrinsic
+def fast_max(typing_context: Any, x: Any, y: Any) -> Any:
+    """Return the larger of two float32; unlike `max`, it is vectorized in loops that reduce."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FloatType()
+        maximum = builder.module.declare_intrinsic(
+            "llvm.maxnum", [kind], ir.FunctionType(kind, [kind, kind])
+        )
+        return builder.call(maximum, arguments)
+
+    return types.float32(types.float32, types.float32), generate
+
+
 @compiled
 def fast_exp(x: float) -> float:
     """Compute fast_exp(x) of a float32 x <= 0; unlike `math.exp`, it is vectorized in loops."""
-    y = max(x, _SMALLEST)
-    n = np.float32(math.floor(y * _LOG2_E + np.float32(0.5)))
+    y = fast_max(x, _SMALLEST)  # pyright: ignore[reportCallIssue]
+    n = np.floor(y * _LOG2_E + np.float32(0.5))
     f = y - n * _LN2_HIGH - n * _LN2_LOW
     p = ((((_C0 * f + _C1) * f + _C2) * f + _C3) * f + _C4) * f + _C5
     p = p * f * f + f + np.float32(1.0)
-    bits = np.int32((np.int32(n) + np.int32(127)) << np.int32(23))
+    bits = np.int32((_as_int(n) + np.int32(127)) << np.int32(23))  # pyright: ignore[reportCallIssue]
     return p * _as_float(bits)  # pyright: ignore[reportCallIssue]
 
 
@@ -176,7 +200,7 @@ def _multiply_int8(
     for r in range(R):
         largest = np.float32(1e-12)
         for k in range(K):
-            largest = max(largest, abs(x_RK[r, k]))
+            largest = fast_max(largest, abs(x_RK[r, k]))  # pyright: ignore[reportCallIssue]
         scale_R[r] = largest / np.float32(127.0)
         inverse = np.float32(127.0) / largest
         for k in range(K):
@@ -276,63 +300,12 @@ def activate(x_RF: np.ndarray, activation: int) -> None:
 
 
 @compiled
-def softmax(x_M: np.ndarray, n: int) -> None:
-    """Compute the softmax of the first n values in place."""
-    largest = x_M[0]
-    for m in range(n):
-        largest = max(largest, x_M[m])
-    total = np.float32(0.0)
-    for m in range(n):
-        e = fast_exp(x_M[m] - largest)
-        x_M[m] = e
-        total += e
-    for m in range(n):
-        x_M[m] /= total
-
-
-@compiled
 def log_sum_exp(x_V: np.ndarray) -> float:
     """Compute the logarithm of the sum of fast_exp(x)."""
     largest = x_V[0]
     for v in range(len(x_V)):
-        largest = max(largest, x_V[v])
+        largest = fast_max(largest, x_V[v])  # pyright: ignore[reportCallIssue]
     total = np.float32(0.0)
     for v in range(len(x_V)):
         total += fast_exp(x_V[v] - largest)
     return largest + np.float32(math.log(total))
-
-
-@compiled
-def attend(
-    query_X: np.ndarray,
-    memory_RX: np.ndarray,
-    first_key: int,
-    row_M: np.ndarray,
-    n_heads: int,
-    weight_M: np.ndarray,
-    out_D: np.ndarray,
-) -> None:
-    """Attend from one position, with a query that is scaled already.
-
-    Args:
-        query_X: Begins with the query.
-        memory_RX: Has keys, each from column `first_key`, with its value behind it.
-        row_M: Rows that are attended to.
-        weight_M: Memory for the weights of one head.
-        out_D: Receives the result.
-    """
-    D, M = len(out_D), len(row_M)
-    K, first_value = D // n_heads, first_key + D
-    for h in range(n_heads):
-        for m in range(M):
-            score, r = np.float32(0.0), row_M[m]
-            for k in range(h * K, h * K + K):
-                score += query_X[k] * memory_RX[r, first_key + k]
-            weight_M[m] = score
-        softmax(weight_M, M)
-        for k in range(h * K, h * K + K):
-            out_D[k] = np.float32(0.0)
-        for m in range(M):
-            weight, r = weight_M[m], row_M[m]
-            for k in range(h * K, h * K + K):
-                out_D[k] += weight * memory_RX[r, first_value + k]
