@@ -61,6 +61,14 @@ def letter_positions(text: str) -> list[int]:
     return positions
 
 
+def has_letters(text: str) -> bool:
+    """Return whether a text has letters outside placeholders."""
+    # No placeholder has a word of letters only, except between brackets.
+    if "<" not in text and "{" not in text and any(map(str.isalpha, text.split())):
+        return True
+    return any(char.isalpha() for part in PLACEHOLDER.split(text)[::2] for char in part)
+
+
 def lost_placeholders(src: str, tgt: str) -> list[str]:
     """List the placeholders of a source that are missing from its translation.
 

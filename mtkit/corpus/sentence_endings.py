@@ -62,6 +62,10 @@ def split_after_endings(sentences: Sequence[str], endings: frozenset[str]) -> li
         return list(sentences)
     parts: list[str] = []
     for sentence in sentences:
+        words = sentence.split()[:-1]
+        if not any(w[-1:] in endings or w[-2:] in endings or w[-3:] in endings for w in words):
+            parts.append(sentence)
+            continue
         begin = 0
         for match in _SPACE.finditer(sentence):
             before = sentence[max(match.start() - max(_LENGTHS), 0) : match.start()]

@@ -37,7 +37,13 @@ class Span(NamedTuple):
     n_sentences: int = 1
 
 
-def split_line(text: str, count_tokens: CountTokens, limits: Limits, find: Sentences) -> list[Span]:
+def split_line(
+    text: str,
+    count_tokens: CountTokens,
+    limits: Limits,
+    find: Sentences,
+    n_tokens: int | None = None,
+) -> list[Span]:
     """Split a text at line feeds and between sentences.
 
     A sentence that is too long is split between clauses, words or characters.
@@ -47,6 +53,7 @@ def split_line(text: str, count_tokens: CountTokens, limits: Limits, find: Sente
         count_tokens: Counts the tokens of each of several texts.
         limits: Maximum size of a part.
         find: Splits a text into sentences.
+        n_tokens: Number of tokens of the text, if it is known.
     Returns:
         The parts in order, which together hold all of the text except white space; none for a
         blank text.
@@ -55,7 +62,10 @@ def split_line(text: str, count_tokens: CountTokens, limits: Limits, find: Sente
     for line in _LINE.finditer(text):
         found = _sentence_spans(text, line.start(), line.end(), find)
         spans += _pack(text, found, count_tokens, limits) if len(found) > 1 else found
-    counts = count_tokens([text[span.begin : span.end] for span in spans])
+    if n_tokens is not None and len(spans) == 1:
+        counts = [n_tokens]
+    else:
+        counts = count_tokens([text[span.begin : span.end] for span in spans])
     parts: list[Span] = []
     for span, n_tokens in zip(spans, counts, strict=True):
         parts += (

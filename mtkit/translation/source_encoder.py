@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.search import SplitSentences
-from mtkit.corpus.placeholders import letter_positions
+from mtkit.corpus.placeholders import has_letters
 from mtkit.corpus.sentence_endings import split_after_endings
 from mtkit.corpus.sentence_splitter import split_sentences
 from mtkit.io.logs import get_logger
@@ -164,7 +164,7 @@ class SourceEncoder:
             begin = len(text) - len(rest)
             line = SourceLine(text, (), begin, encoded_contexts.get(i, ()))
             if row and rest.strip():
-                spans = split_line(rest, self._count_tokens, limits, self._sentences)
+                spans = split_line(rest, self._count_tokens, limits, self._sentences, len(row))
                 line = self._with_parts(
                     line, spans, own_tags, row, bool(is_copied and is_copied[i])
                 )
@@ -255,7 +255,7 @@ class SourceEncoder:
             part = LinePart(
                 text,
                 line.begin + span.begin,
-                None if is_copied and not letter_positions(text) else prefix + ids,
+                None if is_copied and not has_letters(text) else prefix + ids,
                 span.n_sentences,
                 n_tags=len(prefix),
             )

@@ -1,8 +1,11 @@
 """Endings are learned where the training lines show them, and only there."""
 
 import gzip
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mtkit.corpus.sentence_endings import learn_endings, split_after_endings
 
@@ -38,6 +41,29 @@ def test_no_endings_from_punctuated_lines():
 def test_nothing_is_lost_and_sentences_stay_split():
     found = split_after_endings(["나는 간다  그는 간다. ", "산다 "], frozenset({"간다", "산다"}))
     assert found == ["나는 간다  ", "그는 간다. ", "산다 "]
+
+
+def naive_split(sentence, endings):
+    """Split after each white space within a sentence that follows an ending."""
+    parts = re.split(r"(?<=\S)(\s+)(?=\S)", sentence)
+    found = [parts[0]]
+    for space, word in zip(parts[1::2], parts[2::2], strict=True):
+        found[-1] += space
+        if found[-1].strip().endswith(tuple(endings)):
+            found.append(word)
+        else:
+            found[-1] += word
+    return found
+
+
+@given(
+    words=st.lists(
+        st.sampled_from(["간다", "다", "가", "a", "집에.", " ", "  ", "\u3000"]), max_size=9
+    )
+)
+def test_splits_after_each_word_with_an_ending(words):
+    sentence, endings = " ".join(words), frozenset({"간다", "a"})
+    assert split_after_endings([sentence], endings) == naive_split(sentence, endings)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ grows with its length.
 """
 
 import itertools
+import re
 from functools import partial
 
 import pytest
@@ -203,3 +204,49 @@ def test_long_lines_are_split_by_the_rules_of_their_language():
         "".join(others).strip(),
     ]
     assert cut(first * 3, count, max_tokens) == [first.strip()] * 3
+
+
+_ONE_SENTENCE = st.lists(
+    st.sampled_from(
+        [
+            *("Haus", "z", "U", "I", "나는", "간다", "私", "3", "10", "é", "_", "no", "etc"),
+            *(" ", "  ", ",", ", ", "; ", ": ", "-", " - ", "%", "/", "、", "，"),
+            *(
+                '"',
+                "“",
+                "”",
+                "„",
+                "«",
+                "»",
+                "'",
+                "’",
+                " ‘",
+                "(",
+                ")",
+                "?",
+                ".",
+                "!",
+                "。",
+                "…",
+                "。 ",
+            ),
+        ]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@given(text=_ONE_SENTENCE, lang=st.sampled_from(["de", "en", "fr", "ko", "ja", "zh", "hi", "xx"]))
+def test_lines_of_one_sentence_are_recognized_as_by_all_rules(text, lang):
+    """A pattern decides about most lines, before the rules are applied."""
+    found = split_sentences(text, lang)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sentence_splitter, "_NO_BOUNDARY", re.compile("(?!)"))
+        assert found == split_sentences(text, lang)
+
+
+def test_the_pattern_decides_about_most_lines(shared_data):
+    path = shared_data / "wmt-news-de-en/newstest2013.en"
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    n_decided = sum(bool(sentence_splitter._NO_BOUNDARY.fullmatch(line)) for line in lines)
+    assert n_decided > 0.85 * len(lines)

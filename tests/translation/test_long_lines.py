@@ -227,3 +227,12 @@ def test_a_part_without_a_translation_leaves_no_space():
     )
     assert line.join(["A.", "", "C."], " ")[0] == "A. C."
     assert line.join(["", "B.", "C."], " ")[0] == "B. C."
+
+
+@given(text=prose, max_tokens=st.integers(1, 60))
+def test_a_known_number_of_tokens_is_not_counted_again(text, max_tokens):
+    limits = Limits(max_tokens)
+    expected = split_line(text, count_words, limits, by("de"))
+    assert split_line(text, count_words, limits, by("de"), *count_words([text])) == expected
+    if text.strip() and len(expected) == 1:
+        assert split_line(text, list[int], limits, by("de"), *count_words([text])) == expected

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mtkit.config.augment import Alteration, AugmentConfig
 from mtkit.corpus.augment.alterations import alter_pair, draw_alterations
 from mtkit.corpus.augment.typos import LETTERS_PER_TYPO, add_typos
-from mtkit.corpus.placeholders import PLACEHOLDER, letter_positions
+from mtkit.corpus.placeholders import PLACEHOLDER, has_letters, letter_positions
 from tests.strategies import nasty_text
 
 NAMES = get_args(Alteration)
@@ -65,6 +65,19 @@ def test_a_placeholder_is_found_whole_and_the_rest_of_the_sentence_is_not(placeh
 def test_text_next_to_a_placeholder_is_text():
     assert PLACEHOLDER.split("5%ige a < b") == ["", "5", "%ige a < b"]
     assert [("a1b{c}d e"[i]) for i in letter_positions("a1b{c}d e")] == list("abde")
+
+
+@given(
+    parts=st.lists(
+        st.sampled_from(
+            [*PLACEHOLDERS, "a", "Haus", "나", " ", " ", ".", "{", "<", "x y>", "1", "5%"]
+        ),
+        max_size=6,
+    )
+)
+def test_a_text_has_letters_where_it_has_positions_of_letters(parts):
+    text = "".join(parts)
+    assert has_letters(text) == bool(letter_positions(text))
 
 
 @pytest.mark.parametrize(
