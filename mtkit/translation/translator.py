@@ -33,8 +33,15 @@ if TYPE_CHECKING:
     from mtkit.translation.scoring import PairScorer
     from mtkit.translation.terminology import Terminology
 
-CHUNK_LINES = 4000
-"""Lines that are sorted by length and translated together."""
+CHUNK_LINES = 4_000
+"""Lines that are sorted by length and translated together on a CPU."""
+_GPU_CHUNK_LINES = 20_000
+"""The same on a GPU, where a batch has 8,192 short lines with a beam of 1."""
+
+
+def default_chunk_lines(device: str) -> int:
+    """Return the number of lines to translate together on a device: cpu, cuda or cuda:N."""
+    return _GPU_CHUNK_LINES if device.startswith("cuda") else CHUNK_LINES
 
 
 class Translator:
@@ -73,6 +80,8 @@ class Translator:
         self.line_search = LineSearch(engine, config, tokenizer, tags, tgt_tags)
         self.config = self.line_search.config
         self.warns_of_idle_shortlist = False
+        self.chunk_lines = CHUNK_LINES
+        """Lines that `stream` translates together by default."""
 
     @classmethod
     def from_models(
@@ -129,6 +138,7 @@ class Translator:
             tgt_tags=tgt_tags,
         )
         translator.warns_of_idle_shortlist = shortlist is not None
+        translator.chunk_lines = default_chunk_lines(models[0].model.output_weight.device.type)
         return translator
 
     @classmethod
@@ -237,7 +247,7 @@ class Translator:
     def stream(
         self,
         lines: Iterable[str],
-        chunk_lines: int = CHUNK_LINES,
+        chunk_lines: int | None = None,
         on_lines: Callable[[int], None] | None = None,
         *,
         prefixes: Iterable[str | None] | None = None,
@@ -250,7 +260,7 @@ class Translator:
         Args:
             lines: Any number of lines.
             chunk_lines: Lines that are sorted by length and translated together; 1 answers each
-                line at once.
+                line at once. Default: 4,000 on a CPU, 20,000 on a GPU.
             on_lines: Called with a number of lines whenever that many more are translated, which
                 is before they are yielded.
             prefixes: See `translate`; one for each line.
@@ -263,6 +273,7 @@ class Translator:
             TypeError: See `translate`.
             ValueError: chunk_lines is below 1.
         """
+        chunk_lines = self.chunk_lines if chunk_lines is None else chunk_lines
         require_count(chunk_lines, "chunk_lines")
         avoid, terms = options.pop("avoid", ()), options.pop("terms", None)
         contexts = options.pop("contexts", None)

@@ -15,7 +15,7 @@ from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
 from mtkit.translation.long_lines import Limits, split_line
 from mtkit.translation.result import Alternative
-from mtkit.translation.translator import Translator
+from mtkit.translation.translator import Translator, default_chunk_lines
 from tests.strategies import nasty_text
 
 few = settings(
@@ -155,6 +155,22 @@ def test_stream_equals_translate(translator, lines):
         found = list(translator.stream(iter(lines), chunk_lines=chunk_lines))
         assert texts_of(found) == texts_of(expected)
         assert [t.score for t in found] == pytest.approx([t.score for t in expected], abs=1e-4)
+
+
+def test_a_gpu_takes_more_lines_at_a_time(copier):
+    assert default_chunk_lines("cuda") == default_chunk_lines("cuda:1") == 20_000
+    assert default_chunk_lines("cpu") == copier().chunk_lines == 4_000
+
+
+def test_stream_takes_as_many_lines_as_suit_the_device(copier):
+    copying = copier()
+    copying.chunk_lines = 3
+    taken = []
+    lines = (taken.append(number) or f"line {number}" for number in range(7))
+    stream = copying.stream(lines)
+    for number, n_taken in enumerate([3, 3, 3, 6, 6, 6, 7]):
+        assert next(stream).text == f"line {number}"
+        assert len(taken) == n_taken
 
 
 def test_stream_reads_no_more_than_it_needs(copier):

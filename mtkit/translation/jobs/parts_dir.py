@@ -35,8 +35,12 @@ from mtkit.translation.result import FlagCounts
 
 FORMAT_VERSION = 2
 MIN_PART_LINES, MAX_PART_LINES = 4_000, 20_000
-"""Parts grow with the file: little is lost when a short run is killed, and a billion lines make
-50,000 files."""
+"""Parts grow with the file: little is lost when a short run is killed, several ranks get equal
+shares, and a billion lines make 50,000 files. The size does not depend on the device, on which a
+run may be resumed; long ones have the lines that a GPU translates together.
+"""
+_MIN_PARTS = 32
+"""Parts of a file before they grow."""
 _SUFFIX = ".parts"
 _ATTEMPTS_NAME = "attempts"
 _PARTS_PER_DIR = 1_000
@@ -50,7 +54,8 @@ class Superseded(MtkitError):
 
 def part_lines(n_lines: int) -> int:
     """Choose the lines per part for a file of about this many lines."""
-    return min(max(-(-n_lines // 1_000_000) * 1_000, MIN_PART_LINES), MAX_PART_LINES)
+    n_chunks = n_lines // (_MIN_PARTS * MIN_PART_LINES)
+    return min(max(n_chunks, 1) * MIN_PART_LINES, MAX_PART_LINES)
 
 
 def parts_path(output_path: Path) -> Path:

@@ -27,7 +27,7 @@ from mtkit.translation.jobs.translation_spec import (
     load_line_translator,
 )
 from mtkit.translation.jobs.worker_pool import WorkerPool
-from mtkit.translation.translator import CHUNK_LINES
+from mtkit.translation.translator import default_chunk_lines
 from mtkit.workers.ray_actors import (
     ActorOptions,
     call_on_cluster,
@@ -63,17 +63,17 @@ def translate_on_ray(
             f"--device {run.device} is a GPU of one machine, not of a cluster",
             "give --device cuda: Ray assigns a GPU to each process",
         )
-    options = PartsOptions(
-        run.chunk_lines or CHUNK_LINES,
-        spec.lines.needs_header,
-        n_lines=n_lines,
-        n_context=spec.n_context,
-    )
     with ray_cluster(run.ray):
         actors = choose_actors(run.device, run.n_processes, run.n_workers)
         on_gpu = actors.n_gpus > 0
         run = replace(
             run, device="cuda" if on_gpu else "cpu", n_workers=None if on_gpu else actors.n_cpus
+        )
+        options = PartsOptions(
+            run.chunk_lines or default_chunk_lines(run.device),
+            spec.lines.needs_header,
+            n_lines=n_lines,
+            n_context=spec.n_context,
         )
         shared = _with_absolute_paths(spec)
         # By a machine of the cluster, as this one may have no GPU.

@@ -22,7 +22,7 @@ from mtkit.translation.jobs.translation_spec import RunOptions, TranslationFiles
 from mtkit.translation.jobs.write_output import report_written, write_output
 from mtkit.translation.lines.document_types import DocumentCheck
 from mtkit.translation.lines.records import LineChunk
-from mtkit.translation.translator import CHUNK_LINES
+from mtkit.translation.translator import default_chunk_lines
 from mtkit.workers.dist_env import DistEnv
 
 logger = get_logger(__name__)
@@ -210,8 +210,8 @@ def _may_leave_no_parts(files: TranslationFiles, run: RunOptions, rank: DistEnv)
 
 def _chunk_lines(layout: DeviceLayout, n_lines: NumberOfLines | None) -> int:
     """Choose the lines of a chunk: few enough that all processes are busy until the end."""
+    most = default_chunk_lines(layout.devices[0])
     if not layout.n_processes or n_lines is None:
-        return CHUNK_LINES
-    return min(
-        max(n_lines.n // (_CHUNKS_PER_PROCESS * layout.n_processes), _MIN_CHUNK_LINES), CHUNK_LINES
-    )
+        return most
+    share = n_lines.n // (_CHUNKS_PER_PROCESS * layout.n_processes)
+    return min(max(share, _MIN_CHUNK_LINES), most)

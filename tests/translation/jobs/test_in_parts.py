@@ -470,6 +470,14 @@ def test_number_of_parts_is_bounded():
     assert sizes[4_001] < 4_001
 
 
+def test_parts_of_long_files_are_whole_chunks_and_enough_for_several_ranks():
+    for n_lines in range(0, 2_000_000, 997):
+        size = part_lines(n_lines)
+        assert size % 4_000 == 0
+        assert size == 4_000 or n_lines >= 32 * size
+        assert size == 20_000 or n_lines < 32 * (size + 4_000)
+
+
 def test_ten_times_as_many_lines_take_no_more_memory(tmp_path):
     script = textwrap.dedent("""
         import resource, sys

@@ -10,8 +10,9 @@ from mtkit.errors import MtkitError
 from mtkit.io.text import read_lines
 from mtkit.translation.jobs import in_parts
 from mtkit.translation.jobs import translate_file as module
-from mtkit.translation.jobs.device_layout import choose_layout
+from mtkit.translation.jobs.device_layout import DeviceLayout, choose_layout
 from mtkit.translation.jobs.identity import differences, file_identity
+from mtkit.translation.jobs.input_reader import NumberOfLines
 from mtkit.translation.jobs.parts_dir import PartsDir
 from mtkit.translation.jobs.translate_file import translate_file, translate_stream
 from mtkit.translation.jobs.translation_spec import (
@@ -76,6 +77,27 @@ def run(source, model_dir, out="out.txt", lines=None, spec=None, **options):
     spec = spec_of(source, model_dir, out, lines, **(spec or {}))
     translate_file(spec, RunOptions(device="cpu", **options))
     return lines_of(source.parent / out)
+
+
+@pytest.mark.parametrize(
+    ("device", "n_processes", "n_lines", "expected"),
+    [
+        ("cpu", 0, None, 4_000),
+        ("cpu", 2, 1_000_000, 4_000),
+        ("cpu", 2, 32_000, 2_000),
+        ("cuda:0", 0, None, 20_000),
+        ("cuda:0", 0, 100, 20_000),
+        ("cuda:0", 2, 1_000_000, 20_000),
+        ("cuda:0", 2, 160_000, 10_000),
+        ("cuda:0", 2, 100, 250),
+    ],
+)
+def test_lines_of_a_chunk_suit_the_device_and_keep_all_processes_busy(
+    device, n_processes, n_lines, expected
+):
+    layout = DeviceLayout((device,), n_processes, 1, 1)
+    counted = None if n_lines is None else NumberOfLines(n_lines, True)
+    assert module._chunk_lines(layout, counted) == expected
 
 
 @pytest.mark.usefixtures("small_parts")
