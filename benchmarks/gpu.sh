@@ -86,7 +86,8 @@ for run in "large/${LARGE%% *}" "small/$SMALL"; do
         --model "$RUNS/$run/model" --name "${run#*/}" $DEVICE ${PRECISION:---precision fp16} $SEARCH
 done
 go kernels 45 "$PYTHON" benchmarks/gpu/kernels.py $DEVICE $KERNELS
-train preset 40 --size "${LARGE%% *}" --compile "$COMPILE" --batches 3 \
+train unaligned 90 --size "${LARGE%% *}" --compile "$COMPILE" --src-multiple 1 $STEPS
+train accumulate 40 --size "${LARGE%% *}" --compile "$COMPILE" --batches 3 \
     ${STEPS:---max-tokens 8192 --steps 60}
 
 for log in "$LOGS"/*.log; do

@@ -23,8 +23,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu.bundle import Bundle, print_result
 from benchmarks.train_speed import SIZES, flop_per_token, peak, read_metrics
+from mtkit.training import setup
 from mtkit.training.reporting.tracker import Tracker
-from mtkit.training.setup import TrainingData
 from mtkit.training.train import train
 
 _KINDS = {
@@ -129,8 +129,11 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--windows", type=int, default=6)
     parser.add_argument("--profile", action="store_true", help="profile the last window")
+    parser.add_argument("--src-multiple", type=int, help="of the widths of sources on a GPU")
     parser.add_argument("--part", default="training", help="name in the results")
     options = parser.parse_args()
+    if options.src_multiple is not None:
+        setup.GPU_SRC_MULTIPLE = options.src_multiple
     recipe = Bundle.load(options.bundle).recipe(
         options.size,
         options.precision,
@@ -154,8 +157,10 @@ def main() -> int:
     mode = "eager" if options.compile == "off" else "compiled"
     batches = f"{options.batches} x " if options.batches > 1 else ""
     case = f"{options.size} {options.precision} {mode}, {batches}{options.max_tokens:,} positions"
-    data = TrainingData.open(recipe)
-    sampler = data.sampler(recipe)
+    if options.src_multiple is not None:
+        case += f", sources of multiples of {options.src_multiple}"
+    data = setup.TrainingData.open(recipe)
+    sampler, multiple = data.sampler(recipe), setup.src_multiple(torch.device(options.device))
     times = [b["train_s"] - a["train_s"] for a, b in pairwise(counted)]
     print_result(
         options.part,
@@ -169,7 +174,7 @@ def main() -> int:
         data_wait=round(statistics.median(entry["data_wait"] for entry in counted), 4),
         ms_per_update=round(1e3 * statistics.median(times) / n_steps, 2) if times else None,
         first_window_s=round(entries[0]["train_s"], 1),
-        padding=round(sampler.padding_share(sampler.window(0, 0)), 3),
+        padding=round(sampler.padding_share(sampler.window(0, 0), multiple), 3),
         nll=round(entries[-1]["nll"], 3),
         **compiled_graphs(),
         **gpu_facts(),

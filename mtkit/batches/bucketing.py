@@ -81,7 +81,10 @@ def make_batches(
 
 
 def padding_share(
-    batches: Sequence[Indices], src_lengths: ArrayLike, tgt_lengths: ArrayLike
+    batches: Sequence[Indices],
+    src_lengths: ArrayLike,
+    tgt_lengths: ArrayLike,
+    src_multiple: int = 1,
 ) -> float:
     """Return the fraction of the positions of both sides that is padding, from 0 to 1.
 
@@ -89,6 +92,7 @@ def padding_share(
         batches: Batches of `make_batches`.
         src_lengths: Tokens of each source, with EOS. Shape (N,).
         tgt_lengths: Tokens of each target, with EOS. Shape (N,).
+        src_multiple: Widths of sources are multiples of this.
     """
     if not len(batches):
         return 0.0
@@ -97,7 +101,8 @@ def padding_share(
     sizes = np.array([len(batch) for batch in batches], dtype=np.int64)
     starts = np.cumsum(sizes) - sizes
     src, tgt = src[order], tgt[order]
-    n_src_positions = int(sizes @ np.maximum.reduceat(src, starts))
+    src_widths = -(-np.maximum.reduceat(src, starts) // src_multiple) * src_multiple
+    n_src_positions = int(sizes @ src_widths)
     n_tgt_positions = int(sizes @ np.maximum.reduceat(tgt, starts))
     return 1.0 - (int(src.sum()) + int(tgt.sum())) / (n_src_positions + n_tgt_positions)
 

@@ -94,9 +94,14 @@ class BatchSampler:
             self._cached = window = self._make_window(epoch, number)
         return window
 
-    def padding_share(self, window: Window) -> float:
-        """Return the fraction of the positions of a window that is padding."""
-        return padding_share(window.batches, *self.lengths(window))
+    def padding_share(self, window: Window, src_multiple: int = 1) -> float:
+        """Return the fraction of the positions of a window that is padding.
+
+        Args:
+            window: One of this sampler's windows.
+            src_multiple: Widths of sources are multiples of this.
+        """
+        return padding_share(window.batches, *self.lengths(window), src_multiple)
 
     def lengths(self, window: Window) -> tuple[Indices, Indices]:
         """Return the lengths of the sources and targets of a window, with EOS. Shape (N,) each."""

@@ -21,7 +21,7 @@ from mtkit.training.optimizer import learning_rate
 from mtkit.training.publisher import Publisher
 from mtkit.training.reporting.metric_accumulator import Counts, MetricAccumulator
 from mtkit.training.reporting.reporter import Reporter
-from mtkit.training.setup import TrainingData
+from mtkit.training.setup import TrainingData, src_multiple
 from mtkit.training.step import Stepper
 from mtkit.training.stop_signals import Interrupted, PendingActions, StopSignals
 
@@ -317,7 +317,7 @@ class TrainingLoop:
         window = sampler.window(state.epoch, state.window)
         n_batches = round(len(window.batches) * sum(counts) / len(window.rows))
         about = "" if mixture.n_windows(state.epoch) == 1 else "about "
-        padding = 100 * sampler.padding_share(window)
+        padding = 100 * sampler.padding_share(window, src_multiple(device))
         logger.info("%s%s batches per epoch, %.1f %% padding", about, f"{n_batches:,}", padding)
 
 

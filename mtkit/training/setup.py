@@ -25,9 +25,14 @@ from mtkit.training.step import Stepper
 
 logger = get_logger(__name__)
 
-_GPU_SRC_MULTIPLE = 8
+GPU_SRC_MULTIPLE = 8
 """Widths of sources on a GPU are multiples of this, as fast masked attention requires. Targets need
 none: their self-attention is causal, without a mask, and other kernels see all tokens in a row."""
+
+
+def src_multiple(device: torch.device) -> int:
+    """Return the number of which the widths of sources on a device are multiples."""
+    return GPU_SRC_MULTIPLE if device.type == "cuda" else 1
 
 
 class TrainingData(NamedTuple):
@@ -57,8 +62,8 @@ class TrainingData(NamedTuple):
 
     def batch_builder(self, recipe: Recipe, device: torch.device) -> BatchBuilder:
         """Return the builder of the batches for a device."""
-        src_multiple = _GPU_SRC_MULTIPLE if device.type == "cuda" else 1
-        return BatchBuilder.for_recipe(recipe, self.store, self.tokenizer, src_multiple)
+        multiple = src_multiple(device)
+        return BatchBuilder.for_recipe(recipe, self.store, self.tokenizer, multiple)
 
     def loader(self, recipe: Recipe, device: torch.device, parallel: Parallel) -> BatchLoader:
         """Return the loader of this process' batches."""

@@ -1,5 +1,6 @@
 """Bucketing: every pair once, within the limit, with little padding."""
 
+import math
 import time
 
 import numpy as np
@@ -62,16 +63,17 @@ def test_number_of_batches_is_deterministic(pairs, max_tokens):
 
 
 @settings(max_examples=30)
-@given(pairs=lengths, max_tokens=st.integers(60, 600))
-def test_padding_share_is_the_share_of_unused_cells(pairs, max_tokens):
+@given(pairs=lengths, max_tokens=st.integers(60, 600), src_multiple=st.sampled_from([1, 8]))
+def test_padding_share_is_the_share_of_unused_cells(pairs, max_tokens, src_multiple):
     src, tgt = sides(pairs)
     batches = make_batches(src, tgt, max_tokens, np.random.default_rng(0))
     is_pad = []
     for batch in batches:
-        for side in (src, tgt):
-            width = max(side[i] for i in batch)
+        for side, multiple in ((src, src_multiple), (tgt, 1)):
+            width = math.ceil(max(side[i] for i in batch) / multiple) * multiple
             is_pad += [column >= side[i] for i in batch for column in range(width)]
-    assert padding_share(batches, src, tgt) == pytest.approx(sum(is_pad) / len(is_pad))
+    found = padding_share(batches, src, tgt, src_multiple)
+    assert found == pytest.approx(sum(is_pad) / len(is_pad))
 
 
 def test_little_is_padding_and_batches_are_nearly_full():
