@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_TEST := $(VENV)/.installed-test
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test torture soak check format lint types docs bench wheel
+.PHONY: help setup demo test torture soak check format lint types docs wheel
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -55,9 +55,6 @@ wheel: ## build a wheel, install it in a clean environment, run a short demo and
 
 docs: $(INSTALLED) ## generate docs/reference from the code
 	$(BIN)/python docs/make_reference.py
-
-bench: $(INSTALLED) ## run every script in benchmarks/
-	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mtkit needs Python 3.11 or newer: make PYTHON=python3.12")'
