@@ -43,6 +43,8 @@ def check_model_bin(
     Raises:
         MtkitError: It is damaged, or belongs to another model.
     """
+    if not path.exists():
+        raise _damaged(path, "there is no such file")
     with open_binary(path) as stream:
         size = path.stat().st_size
         try:

@@ -320,7 +320,7 @@ def edit(path, change):
         ("model.bin", cut, "not the weights of this model"),
         ("model.bin", other_count, "does not have the size that it claims"),
         ("model.bin", lambda path: path.write_bytes(b""), "not the weights of this model"),
-        ("model.bin", lambda path: path.unlink(), "no such file"),
+        ("model.bin", lambda path: path.unlink(), "there is no such file"),
         ("mtkit.json", lambda path: path.write_text("[]"), "no export_version"),
         ("mtkit.json", lambda path: path.write_text("[" * 100_000), "not valid JSON"),
         (
