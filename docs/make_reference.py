@@ -27,6 +27,7 @@ COMMANDS = (
     "score",
     "evaluate",
     "compare",
+    "tune",
     "rerank",
     "flag",
     "shortlist",

@@ -7,6 +7,7 @@ shortlist.safetensors  shortlist, if `mtkit shortlist` made one
 manifest.json          hashes of these files, if `mtkit push` or `mtkit pull` wrote the directory
 """
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from mtkit.checkpoint.model_config import ModelDirConfig, TrainingHistory, read_
 from mtkit.checkpoint.untrusted import check_layer_counts, check_limits
 from mtkit.checkpoint.weights import make_empty_model, read_weights, save_weights
 from mtkit.config.model import ModelConfig
+from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_dir
 from mtkit.io.find_model import CONFIG_NAME, SHORTLIST_NAME, WEIGHTS_NAME
@@ -109,6 +111,32 @@ def save_model_dir(path: Path, trained: TrainedModel) -> None:
         )
         save_weights(directory / WEIGHTS_NAME, trained.model)
         trained.tokenizer.save(directory / TOKENIZER_DIR_NAME)
+
+
+def copy_model_dir(path: Path, out: Path, search: SearchConfig) -> None:
+    """Copy a model with other default search settings, completely or not at all.
+
+    Args:
+        path: The model directory; not modified.
+        out: Model directory to write; an existing one is replaced.
+        search: The settings.
+    Raises:
+        MtkitError: The model is damaged, or the other directory contains other files or cannot be
+            written.
+    """
+    from mtkit.checkpoint.model_manifest import check_model_manifest
+
+    refuse_foreign_dir(out)
+    config = load_without_weights(path).config.model_copy(update={"search": search})
+    check_model_manifest(path)
+    with atomic_dir(out) as directory:
+        (directory / CONFIG_NAME).write_text(
+            config.model_dump_json(indent=2) + "\n", encoding="utf-8"
+        )
+        for name in (WEIGHTS_NAME, SHORTLIST_NAME):
+            if (path / name).is_file():
+                shutil.copyfile(path / name, directory / name)
+        shutil.copytree(path / TOKENIZER_DIR_NAME, directory / TOKENIZER_DIR_NAME)
 
 
 def with_history(trained: TrainedModel, history: TrainingHistory) -> TrainedModel:

@@ -30,6 +30,7 @@ SUMMARIES = {
     "serve": "Serve translations over HTTP, with the interfaces of LibreTranslate and DeepL.",
     "evaluate": "Compute BLEU, chrF or TER of translations, or of a model.",
     "compare": "Compare systems: scores, significance, faults, differences.",
+    "tune": "Choose length penalty and beam size on a validation set.",
     "score": "Compute the probability that a model assigns to given translations.",
     "rerank": "Choose the best of n-best translations by further scores.",
     "flag": "Flag translations that are doubtful, without references.",

@@ -136,7 +136,7 @@ def _score_table(comparison: Comparison) -> Table:
         for metric in comparison.metrics.values()
     ]
     rows = [
-        [result.system.name, *(_score_cell(runs.score) for runs in result.scores.values())]
+        [result.system.name, *(format_score(runs.score) for runs in result.scores.values())]
         for result in comparison.systems
     ]
     title = "Scores [95 % interval]" if comparison.resampling.n_bootstrap else "Scores"
@@ -145,7 +145,8 @@ def _score_table(comparison: Comparison) -> Table:
     return Table(title, ["system", *names], rows)
 
 
-def _score_cell(score: Score) -> str:
+def format_score(score: Score) -> str:
+    """Format a score with its interval, if it has one."""
     value = f"{score.value:.{score.n_digits}f}"
     if score.interval is None:
         return value

@@ -39,6 +39,7 @@ COMMANDS = [
     "flag",
     "evaluate",
     "compare",
+    "tune",
     "import",
     "import huggingface",
     "import marian",

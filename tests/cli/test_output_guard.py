@@ -84,6 +84,9 @@ COMMANDS = {
         "-m {model_dir} -o {out_dir} --add 10",
         ("out_dir",),
     ),
+    "tune": Command(
+        "tune -m {model_dir} -s {src_path} -r {reference_paths} -o {out_dir}", ("out_dir",)
+    ),
     "average": Command("average {run_dir} -o {out_dir}", ("out_dir",)),
     "import huggingface": Command("import huggingface {source} {out_dir}", ("out_dir",)),
     "import marian": Command(
