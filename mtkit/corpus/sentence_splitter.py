@@ -44,9 +44,9 @@ _TITLES = {
 }
 """Abbreviations before a name that sentencex treats as the end of a sentence."""
 _DASH = re.compile(r"[-–—]\s*")
-_NO_BOUNDARY = re.compile(r"""[\w ,;:%/()"“”„«»'‘’、，-]*+(?<=\w)[.!?。！？]*+ *""")
+_NO_BOUNDARY = re.compile(r"""[\w ,%/()"“”„«»'‘’、，-]*+(?<=\w)[.!?。！？]*+ *""")
 """Text of one sentence: ends of sentences are only at its end. Of the other characters, some end
-sentences in some language.
+sentences in some language, such as the semicolon in Greek and the colon in Armenian.
 """
 _KOREAN_ENDINGS = frozenset("다요까죠네")
 """Last syllables of Korean sentences; an ellipsis after another syllable is a pause."""

@@ -206,37 +206,33 @@ def test_long_lines_are_split_by_the_rules_of_their_language():
     assert cut(first * 3, count, max_tokens) == [first.strip()] * 3
 
 
-_ONE_SENTENCE = st.lists(
-    st.sampled_from(
-        [
-            *("Haus", "z", "U", "I", "나는", "간다", "私", "3", "10", "é", "_", "no", "etc"),
-            *(" ", "  ", ",", ", ", "; ", ": ", "-", " - ", "%", "/", "、", "，"),
-            *(
-                '"',
-                "“",
-                "”",
-                "„",
-                "«",
-                "»",
-                "'",
-                "’",
-                " ‘",
-                "(",
-                ")",
-                "?",
-                ".",
-                "!",
-                "。",
-                "…",
-                "。 ",
-            ),
-        ]
+_PIECES = (
+    *(
+        "Haus",
+        "z",
+        "U",
+        "I",
+        "나는",
+        "간다",
+        "私",
+        "3",
+        "10",
+        "é",
+        "_",
+        "no",
+        "etc",
+        "είμαι",
+        "եմ",
+        "ነው",
     ),
-    max_size=12,
-).map("".join)
+    *(" ", "  ", ",", ", ", "; ", ": ", "-", " - ", "%", "/", "、", "，", "؛ ", "، ", "፡ "),
+    *('"', "“", "”", "„", "«", "»", "'", "’", " ‘", "(", ")", "?", ".", "!", "。", "…", "。 "),
+)
+_ONE_SENTENCE = st.lists(st.sampled_from(_PIECES), max_size=12).map("".join)
+_LANGUAGES = "de en fr ru el hy ar fa ur he hi mr bn ta te kn ml my th km am ko ja zh xx".split()
 
 
-@given(text=_ONE_SENTENCE, lang=st.sampled_from(["de", "en", "fr", "ko", "ja", "zh", "hi", "xx"]))
+@given(text=_ONE_SENTENCE, lang=st.sampled_from(_LANGUAGES))
 def test_lines_of_one_sentence_are_recognized_as_by_all_rules(text, lang):
     """A pattern decides about most lines, before the rules are applied."""
     found = split_sentences(text, lang)
@@ -250,3 +246,13 @@ def test_the_pattern_decides_about_most_lines(shared_data):
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
     n_decided = sum(bool(sentence_splitter._NO_BOUNDARY.fullmatch(line)) for line in lines)
     assert n_decided > 0.85 * len(lines)
+
+
+@pytest.mark.parametrize(
+    ("lang", "sentences"),
+    [("el", ["Τι κάνεις; ", "Είμαι καλά."]), ("hy", ["Ես տանն եմ: ", "Նա այստեղ է:"])],
+)
+def test_marks_that_end_sentences_in_one_language_alone(lang, sentences):
+    """The Greek question mark looks like a semicolon, the Armenian full stop like a colon."""
+    assert split_sentences("".join(sentences), lang) == sentences
+    assert split_sentences("".join(sentences), "de") == ["".join(sentences)]
