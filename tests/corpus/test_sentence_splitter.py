@@ -4,6 +4,7 @@ grows with its length.
 
 import itertools
 import re
+import string
 from functools import partial
 
 import pytest
@@ -256,3 +257,13 @@ def test_marks_that_end_sentences_in_one_language_alone(lang, sentences):
     """The Greek question mark looks like a semicolon, the Armenian full stop like a colon."""
     assert split_sentences("".join(sentences), lang) == sentences
     assert split_sentences("".join(sentences), "de") == ["".join(sentences)]
+
+
+def test_no_mark_within_a_line_of_one_sentence_ends_sentences_in_any_language():
+    marks = [chr(code) for code in range(0x3100) if not chr(code).isalnum()]
+    marks = [mark for mark in marks if sentence_splitter._NO_BOUNDARY.fullmatch(f"{mark}a")]
+    assert {",", "、", "”", "-"} <= set(marks)
+    text = " ".join(f"Aa{mark} Bb{mark}Cc {mark} Dd" for mark in marks)
+    languages = map("".join, itertools.product(string.ascii_lowercase, repeat=2))
+    ends = sentence_splitter._sentencex_ends
+    assert [lang for lang in languages if len(ends(text, lang)) > 1] == []
