@@ -41,13 +41,17 @@ class TuningOptions:
     alphas: Annotated[
         list[float] | None,
         typer.Option(
-            "--alpha", min=0, max=100, show_default="from 0.6 to 1.8, and on while it gets better"
+            "--alpha",
+            min=0,
+            max=100,
+            metavar="NUMBER",
+            show_default="from 0.6 to 1.8, and beyond while that is better",
         ),
     ] = None
     """Strength of the length penalty to try; repeatable."""
     beam_sizes: Annotated[
         list[int] | None,
-        typer.Option("--beam-size", min=1, max=10_000, show_default="the model's"),
+        typer.Option("--beam-size", min=1, max=10_000, metavar="N", show_default="the model's"),
     ] = None
     """Beam size to try; repeatable."""
     metric: Metric = Metric.bleu
@@ -60,8 +64,8 @@ class TuningOptions:
 def tune(options: TuningOptions, tags: TagOptions, devices: EvaluationDeviceOptions) -> None:
     """Choose length penalty and beam size on a validation set.
 
-    Translates the set with each value, and keeps the best one in a copy of the model. Do not tune
-    on a test set: its scores would then be too good.
+    Translates the set with each value. --output keeps the best one in a copy of the model. Do not
+    tune on a test set: its scores would then be too good.
 
     Examples:
         mtkit tune -m de-en/work/run/model -s dev.de -r dev.en
