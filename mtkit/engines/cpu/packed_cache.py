@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mtkit.model.positions import RotaryPositions
 from mtkit.search.batch_layout import filled_gaps
 
 _MIN_STEPS_AHEAD, _SHARE_AHEAD = 4, 8
@@ -16,6 +18,46 @@ _MIN_STEPS_AHEAD, _SHARE_AHEAD = 4, 8
 
 KeyValue = tuple[np.ndarray, np.ndarray]
 """Keys and values of one layer, in float32. Shape (B, H, M, K)."""
+
+
+class StepCache(Protocol):
+    """What the packed decoder needs to know of earlier steps, and the attention to it."""
+
+    n_steps: int
+    """Number of steps taken."""
+
+    def begin_step(self, W: int, ancestors: Tensor | None) -> Tensor:
+        """Begin a step of W hypotheses of each sentence.
+
+        Args:
+            W: Hypotheses of each sentence.
+            ancestors: The positions that each hypothesis descends from, as its state finds them.
+        """
+        ...
+
+    def attend_to_past(
+        self, number: int, fused_RX: np.ndarray, n_heads: int, rotary: RotaryPositions | None
+    ) -> Tensor:
+        """Add this step's positions to a layer, and attend to all of them.
+
+        Args:
+            number: Index of the layer.
+            fused_RX: Queries, which are scaled already, keys and values. Shape (R, 3 D); the first
+                B x W rows count.
+            n_heads: Number of heads.
+            rotary: Rotary positions, if the model has them.
+        Returns:
+            Shape (B x W, D).
+        """
+        ...
+
+    def attend_to_sources(self, number: int, query_RD: np.ndarray, n_heads: int) -> Tensor:
+        """Attend from each hypothesis to its own source; see `attend_to_past`."""
+        ...
+
+    def select(self, sentences: Tensor) -> None:
+        """Keep only these sentences, in this order. Shape (B',)."""
+        ...
 
 
 @dataclass
@@ -47,7 +89,7 @@ class SourceGroup:
 
 
 class PackedCache:
-    """Everything that the packed decoder needs to know of earlier steps.
+    """A `StepCache` whose attention is computed by numpy.
 
     All sentences are at the same step, so the decoder's own past has the same number of positions
     for each. The sources are attended to group by group, because padding them to one length would
@@ -71,29 +113,82 @@ class PackedCache:
         self.length = 0
         """Positions of the past: one per hypothesis and step, unless some have been dropped."""
         self._pasts: list[KeyValue] = []
+        self._shape = (0, 0)
+        """Sentences and hypotheses of each, in this step."""
+        self._bias_B1WC = torch.empty(0)
+        """Added to the attention scores in this step."""
         self._bias_C = np.empty(0, np.float32)
         """Minus infinity at positions that are allocated but not yet used, else zero."""
         self.order = self._find_order()
         """Indices that sort the batch by group, and their inverse; None if it is sorted already."""
 
-    def begin_step(self, W: int, bias_B1WM: Tensor | None) -> Tensor:
-        """Allocate one more position for each of W hypotheses.
+    def begin_step(self, W: int, ancestors: Tensor | None) -> Tensor:
+        """See `StepCache`; allocates one more position for each hypothesis.
 
         Args:
             W: Hypotheses of each sentence.
-            bias_B1WM: Added to the attention scores of the M positions, this step's included; None
-                adds nothing.
+            ancestors: Which of the M positions, this step's included, each hypothesis attends to.
+                Shape (B, W, M); None is all.
         Returns:
-            The same for all C allocated positions; broadcasts to (B, 1, W, C). Valid in this step.
+            Values that are added to the attention scores of all C allocated positions; broadcasts
+            to (B, 1, W, C). Valid in this step.
         """
         start, self.length = self.length, self.length + W
         if not self._pasts or self.length > self._pasts[0][0].shape[2]:
             n_ahead = max((_MIN_STEPS_AHEAD - 1) * W, start // _SHARE_AHEAD)
             self._allocate(start, self.length + n_ahead)
         self._bias_C[start : self.length] = 0.0
-        if bias_B1WM is None:
-            return torch.from_numpy(self._bias_C)
-        return F.pad(bias_B1WM, (0, len(self._bias_C) - self.length), value=-math.inf)
+        self._shape = (self._n_sentences, W)
+        if ancestors is None:
+            self._bias_B1WC = torch.from_numpy(self._bias_C)
+        else:
+            n_spare = len(self._bias_C) - self.length
+            self._bias_B1WC = F.pad(bias_of(ancestors[:, None]), (0, n_spare), value=-math.inf)
+        return self._bias_B1WC
+
+    def attend_to_past(
+        self, number: int, fused_RX: np.ndarray, n_heads: int, rotary: RotaryPositions | None
+    ) -> Tensor:
+        """See `StepCache`."""
+        n_rows = math.prod(self._shape)
+        query, key, value = (
+            fused_RX[:n_rows].reshape(*self._shape, 3, n_heads, -1).transpose(2, 0, 3, 1, 4)
+        )
+        if rotary is not None:
+            query, key = (
+                rotary.rotate_at(self.n_steps, torch.from_numpy(part)).numpy()
+                for part in (query, key)
+            )
+        out_RD = torch.empty(n_rows, fused_RX.shape[1] // 3)
+        _attend(
+            query,
+            *self.append(number, key, value),
+            self._bias_B1WC,
+            out_RD.numpy().reshape(*self._shape, n_heads, -1).swapaxes(1, 2),
+        )
+        return out_RD
+
+    def attend_to_sources(self, number: int, query_RD: np.ndarray, n_heads: int) -> Tensor:
+        """See `StepCache`."""
+        n_rows = math.prod(self._shape)
+        query_BWHK = query_RD[:n_rows].reshape(*self._shape, n_heads, -1)
+        if self.order is not None:
+            query_BWHK = query_BWHK[self.order[0]]
+        out_RD = torch.empty(n_rows, query_RD.shape[1])
+        out_BWHK = out_RD.numpy().reshape(query_BWHK.shape)
+        start = 0
+        for group in self.groups:
+            rows = slice(start, start + len(group.rows))
+            _attend(
+                query_BWHK[rows].swapaxes(1, 2),
+                *group.layers[number],
+                group.bias_B11S,
+                out_BWHK[rows].swapaxes(1, 2),
+            )
+            start = rows.stop
+        if self.order is not None:
+            out_RD = torch.from_numpy(out_BWHK[self.order[1]]).view(out_RD.shape)
+        return out_RD
 
     def append(self, layer: int, key_BHWK: np.ndarray, value_BHWK: np.ndarray) -> KeyValue:
         """Add this step's positions to one layer and return all. Shapes (B, H, C, K)."""
@@ -104,13 +199,13 @@ class PackedCache:
         return key_BHCK, value_BHCK
 
     def select(self, sentences: Tensor) -> None:
-        """Keep only these sentences, in this order. Shape (B',)."""
+        """See `StepCache`."""
         moves = _Moves(sentences.numpy())
         self._pasts = [
             (moves.apply(key, self.length), moves.apply(value, self.length))
             for key, value in self._pasts
         ]
-        new_rows = [-1] * sum(len(group.rows) for group in self.groups)
+        new_rows = [-1] * self._n_sentences
         for new, old in enumerate(sentences.tolist()):
             new_rows[old] = new
         for group in self.groups:
@@ -129,6 +224,10 @@ class PackedCache:
             for key_BHCK, value_BHCK in self._pasts
         ]
 
+    @property
+    def _n_sentences(self) -> int:
+        return sum(len(group.rows) for group in self.groups)
+
     def _allocate(self, length: int, capacity: int) -> None:
         self._bias_C = np.full(capacity, -math.inf, np.float32)
         self._bias_C[:length] = 0.0
@@ -138,8 +237,7 @@ class PackedCache:
                 for key, value in self._pasts
             ]
             return
-        B = sum(len(group.rows) for group in self.groups)
-        _, H, _, K = self.groups[0].layers[0][0].shape
+        B, (_, H, _, K) = self._n_sentences, self.groups[0].layers[0][0].shape
         shape = (B, H, capacity, K)
         # Torch reuses memory; numpy takes five times as long to allocate a large array.
         self._pasts = [
@@ -177,3 +275,33 @@ def _resized(values_BHCK: np.ndarray, length: int, capacity: int) -> np.ndarray:
     resized[:, :, :length] = values_BHCK[:, :, :length]
     resized[:, :, length:] = 0.0
     return resized
+
+
+def _attend(
+    query_BHWK: np.ndarray,
+    key_BHMK: np.ndarray,
+    value_BHMK: np.ndarray,
+    bias: Tensor | None,
+    out_BHWK: np.ndarray,
+) -> None:
+    """Compute attention with queries that are scaled already.
+
+    The products are numpy's, which multiplies many small matrices in one call: torch takes two to
+    three times as long, and needs the heads to be contiguous.
+
+    Args:
+        bias: Added to the scores; broadcasts to (B, H, W, M).
+        out_BHWK: Receives the result.
+    """
+    score_BHWM = torch.empty(*query_BHWK.shape[:3], key_BHMK.shape[2])
+    score = score_BHWM.numpy()
+    np.matmul(query_BHWK, key_BHMK.swapaxes(2, 3), out=score)
+    if bias is not None:
+        score_BHWM += bias
+    torch.softmax(score_BHWM, 3, out=score_BHWM)
+    np.matmul(score, value_BHMK, out=out_BHWK)
+
+
+def bias_of(may_attend: Tensor) -> Tensor:
+    """Convert a mask to values that are added to the scores of attention."""
+    return torch.zeros(may_attend.shape).masked_fill_(~may_attend, -math.inf)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mtkit.engines.cpu.packed_cache import KeyValue, PackedCache, SourceGroup
-from mtkit.engines.cpu.packed_linear import with_rows
+from mtkit.engines.cpu.packed_cache import KeyValue, PackedCache, SourceGroup, StepCache, bias_of
+from mtkit.engines.cpu.packed_linear import as_array, like, with_rows
 from mtkit.engines.cpu.packed_model import MakeLinear, activated
 from mtkit.engines.position_table import PositionTable
 from mtkit.engines.protocol import UnsupportedModelError
@@ -55,7 +55,7 @@ class PackedDecoder:
                 all rows.
         """
         groups = [
-            SourceGroup(own, self._project(memory), _bias(memory.may_attend_B11S))
+            SourceGroup(own, self._project(memory), _source_bias(memory.may_attend_B11S))
             for memory, own in zip(memories, rows, strict=True)
         ]
         return PackedCache(groups, may_drop=not self.is_exact)
@@ -69,9 +69,7 @@ class PackedDecoder:
             )
         ]
 
-    def step(
-        self, token_ids_BW: Tensor, cache: PackedCache, may_attend_BWM: Tensor | None
-    ) -> Tensor:
+    def step(self, token_ids_BW: Tensor, cache: StepCache, may_attend_BWM: Tensor | None) -> Tensor:
         """Extend W hypotheses of each sentence by one token; see `Transformer.decode_step`.
 
         Returns:
@@ -81,11 +79,9 @@ class PackedDecoder:
         x_BWD = self._embed(token_ids_BW, cache.n_steps)
         # Padded once for all products.
         x_RD = with_rows(x_BWD.reshape(B * W, -1), self.min_rows)
-        # Converted once for all layers.
-        bias_B1WM = None if may_attend_BWM is None else _bias_of(may_attend_BWM[:, None])
-        bias_B1WC = cache.begin_step(W, bias_B1WM)
+        cache.begin_step(W, may_attend_BWM)
         for number, layer in enumerate(self.layers):
-            x_RD = layer(x_RD, (B, W), cache, number, bias_B1WC)
+            x_RD = layer(x_RD, cache, number)
         cache.n_steps += 1
         return self.final_norm(x_RD[: B * W]).view(x_BWD.shape)
 
@@ -126,108 +122,26 @@ class _PackedLayer:
             for sublayer in (layer.self_attention, layer.cross_attention, layer.feed_forward)
         ]
 
-    def __call__(
-        self,
-        x_RD: Tensor,
-        shape: tuple[int, int],
-        cache: PackedCache,
-        number: int,
-        bias_B1WC: Tensor,
-    ) -> Tensor:
+    def __call__(self, x_RD: Tensor, cache: StepCache, number: int) -> Tensor:
         """Run the layer. Shape (R, D) in and out, with R = B x W rows and perhaps padding.
 
         Args:
-            shape: B and W.
             number: Index of this layer.
         """
         attention_norm, cross_norm, feed_forward_norm = self.norms
         y_RD = attention_norm(x_RD) if self.is_pre else x_RD
-        attended_RD = self._attend_self(self.query_key_value(y_RD), shape, cache, number, bias_B1WC)
-        x_RD = self.attention_output(attended_RD).add_(x_RD)
+        fused = self.query_key_value(y_RD)
+        attended_RD = cache.attend_to_past(number, as_array(fused), self.n_heads, self.rotary)
+        x_RD = self.attention_output(like(fused, attended_RD)).add_(x_RD)
 
         y_RD = cross_norm(x_RD) if self.is_pre else (x_RD := attention_norm(x_RD))
-        attended_RD = self._attend_sources(self.cross_query(y_RD), shape, cache, number)
-        x_RD = self.cross_output(attended_RD).add_(x_RD)
+        query_RD = self.cross_query(y_RD)
+        attended_RD = cache.attend_to_sources(number, as_array(query_RD), self.n_heads)
+        x_RD = self.cross_output(like(query_RD, attended_RD)).add_(x_RD)
 
         y_RD = feed_forward_norm(x_RD) if self.is_pre else (x_RD := cross_norm(x_RD))
         x_RD = self.outer(activated(self.inner, y_RD, self.activation)).add_(x_RD)
         return x_RD if self.is_pre else feed_forward_norm(x_RD)
-
-    def _attend_self(
-        self,
-        fused: Tensor,
-        shape: tuple[int, int],
-        cache: PackedCache,
-        number: int,
-        bias_B1WC: Tensor,
-    ) -> Tensor:
-        """Attend to the past. Fused queries, keys and values, shape (R, 3 D), to shape (R, D)."""
-        n_rows = math.prod(shape)
-        query, key, value = (
-            _array(fused)[:n_rows].reshape(*shape, 3, self.n_heads, -1).transpose(2, 0, 3, 1, 4)
-        )
-        if self.rotary is not None:
-            query, key = (
-                self.rotary.rotate_at(cache.n_steps, torch.from_numpy(part)).numpy()
-                for part in (query, key)
-            )
-        out_RD = torch.empty(n_rows, fused.size(1) // 3)
-        _attend(
-            query,
-            *cache.append(number, key, value),
-            bias_B1WC,
-            out_RD.numpy().reshape(*shape, self.n_heads, -1).swapaxes(1, 2),
-        )
-        return _like(fused, out_RD)
-
-    def _attend_sources(
-        self, query_RD: Tensor, shape: tuple[int, int], cache: PackedCache, number: int
-    ) -> Tensor:
-        """Attend from each hypothesis to its own source. Shape (R, D) in and out."""
-        n_rows = math.prod(shape)
-        query_BWHK = _array(query_RD)[:n_rows].reshape(*shape, self.n_heads, -1)
-        if cache.order is not None:
-            query_BWHK = query_BWHK[cache.order[0]]
-        out_RD = torch.empty(n_rows, query_RD.size(1))
-        out_BWHK = out_RD.numpy().reshape(query_BWHK.shape)
-        start = 0
-        for group in cache.groups:
-            rows = slice(start, start + len(group.rows))
-            _attend(
-                query_BWHK[rows].swapaxes(1, 2),
-                *group.layers[number],
-                group.bias_B11S,
-                out_BWHK[rows].swapaxes(1, 2),
-            )
-            start = rows.stop
-        if cache.order is not None:
-            out_RD = torch.from_numpy(out_BWHK[cache.order[1]]).view(out_RD.shape)
-        return _like(query_RD, out_RD)
-
-
-def _attend(
-    query_BHWK: np.ndarray,
-    key_BHMK: np.ndarray,
-    value_BHMK: np.ndarray,
-    bias: Tensor | None,
-    out_BHWK: np.ndarray,
-) -> None:
-    """Compute attention with queries that are scaled already.
-
-    The products are numpy's, which multiplies many small matrices in one call: torch takes two to
-    three times as long, and needs the heads to be contiguous.
-
-    Args:
-        bias: Added to the scores; broadcasts to (B, H, W, M).
-        out_BHWK: Receives the result.
-    """
-    score_BHWM = torch.empty(*query_BHWK.shape[:3], key_BHMK.shape[2])
-    score = score_BHWM.numpy()
-    np.matmul(query_BHWK, key_BHMK.swapaxes(2, 3), out=score)
-    if bias is not None:
-        score_BHWM += bias
-    torch.softmax(score_BHWM, 3, out=score_BHWM)
-    np.matmul(score, value_BHMK, out=out_BHWK)
 
 
 def _norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -238,28 +152,14 @@ def _norm(norm: nn.Module) -> Callable[[Tensor], Tensor]:
     return norm.forward
 
 
-def _bias(may_attend: Tensor) -> Tensor | None:
+def _source_bias(may_attend: Tensor) -> Tensor | None:
     """Convert a mask of sources; None if there is no padding, which saves an addition per step."""
-    return None if bool(may_attend.all()) else _bias_of(may_attend)
-
-
-def _bias_of(may_attend: Tensor) -> Tensor:
-    """Convert a mask to values that are added to the scores of attention."""
-    return torch.zeros(may_attend.shape).masked_fill_(~may_attend, -math.inf)
+    return None if bool(may_attend.all()) else bias_of(may_attend)
 
 
 def _contiguous(x_BHSK: Tensor) -> np.ndarray:
     # Read at every step, head by head.
     return x_BHSK.to(torch.float32, memory_format=torch.contiguous_format, copy=True).numpy()
-
-
-def _like(other: Tensor, x_RD: Tensor) -> Tensor:
-    """Convert to the type of another tensor and pad to as many rows."""
-    return with_rows(x_RD if other.dtype == x_RD.dtype else x_RD.to(other.dtype), other.size(0))
-
-
-def _array(x: Tensor) -> np.ndarray:
-    return (x if x.dtype == torch.float32 else x.float()).numpy()
 
 
 def _check_parts(model: Transformer) -> None:

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -47,6 +48,16 @@ def with_rows(x_RK: Tensor, n_rows: int) -> Tensor:
     """Pad with rows of zeros, if there are fewer rows than that."""
     n_more = n_rows - x_RK.size(0)
     return F.pad(x_RK, (0, 0, 0, n_more)) if n_more > 0 else x_RK
+
+
+def like(other: Tensor, x_RK: Tensor) -> Tensor:
+    """Convert to the type of another tensor and pad to as many rows."""
+    return with_rows(x_RK if other.dtype == x_RK.dtype else x_RK.to(other.dtype), other.size(0))
+
+
+def as_array(x: Tensor) -> np.ndarray:
+    """Convert to float32, without a copy if it is that already."""
+    return (x if x.dtype == torch.float32 else x.float()).numpy()
 
 
 class OneDnnLinear:

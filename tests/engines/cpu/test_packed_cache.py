@@ -22,7 +22,7 @@ def steps(cache, n_steps, W):
     seen = []
     for step in range(1, n_steps + 1):
         M = cache.length + W
-        bias_B1WC = cache.begin_step(W, torch.zeros(2, 1, W, M))
+        bias_B1WC = cache.begin_step(W, torch.ones(2, W, M, dtype=torch.bool))
         for number in range(2):
             new_BHWK = np.full((2, 2, W, 4), float(step), np.float32)
             seen = [*cache.append(number, new_BHWK, -new_BHWK), bias_B1WC]
