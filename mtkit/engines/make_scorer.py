@@ -27,6 +27,7 @@ def make_scorer(
     *,
     precision: SearchPrecision = "auto",
     batch_invariant: bool = False,
+    compiled: bool = False,
 ) -> EnsembleScorer:
     """Make the engine's scorer for models that no longer change.
 
@@ -41,13 +42,15 @@ def make_scorer(
         shortlist: See `EnsembleScorer`.
         precision: int8 quantizes the products on a CPU; others make no difference here.
         batch_invariant: With int8, compute each sentence as if it were alone.
+        compiled: Use compiled code on a CPU, for a model that `CompiledSearch` knows.
     """
     scorer = EnsembleScorer(models, src_special, tgt_special, heads, shortlist)
     make: Callable[..., EnsembleScorer]
     if scorer.device.type == "cpu":
-        from mtkit.engines.cpu.scorer import CpuScorer
-
-        make = CpuScorer
+        if compiled:
+            from mtkit.engines.cpu.compiled.scorer import CompiledScorer as make
+        else:
+            from mtkit.engines.cpu.scorer import CpuScorer as make
         options = {"int8": precision == "int8", "by_row": batch_invariant}
     elif scorer.device.type == "cuda":
         from mtkit.engines.cuda.scorer import CudaScorer

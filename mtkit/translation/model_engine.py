@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
 from mtkit.config.section import SearchPrecision
@@ -15,6 +16,9 @@ from mtkit.io.logs import get_logger
 from mtkit.model.device import choose_device
 from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.search.shortlist.shortlist import Shortlist
+
+if TYPE_CHECKING:
+    from mtkit.engines.cpu.compiled.search import CompiledSearch
 
 logger = get_logger(__name__)
 
@@ -72,6 +76,17 @@ def make_engine(
     heads = [one.config.attention_head for one in trained]
     models = [one.model for one in trained]
     special = tokenizer.src.special, tokenizer.tgt.special
+    compiled_search = None
+    if compiled:
+        for is_set, reason, hint in (
+            (len(trained) > 1, "for an ensemble", "give one model"),
+            (models[0].output_weight.is_cuda, "on a GPU", "use the CPU, or leave it out"),
+            (shortlist is not None, "with a shortlist", "leave out one of the two"),
+            (batch_invariant, "with batch invariance", "leave out one of the two"),
+        ):
+            if is_set:
+                raise MtkitError(f"a compiled search is not available {reason}", hint)
+        compiled_search = _make_compiled_search(trained[0], is_int8=precision == "int8")
     if is_frozen:
         scorer = make_scorer(
             models,
@@ -80,30 +95,26 @@ def make_engine(
             shortlist,
             precision=precision,
             batch_invariant=batch_invariant,
+            compiled=compiled_search is not None,
         )
     else:
         scorer = EnsembleScorer(models, *special, heads, shortlist)
     one_by_one = batch_invariant and (shortlist is not None or not scorer.mixes_lengths)
     engine: Engine = TorchEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen)
-    if compiled:
-        for is_set, reason, hint in (
-            (len(trained) > 1, "for an ensemble", "give one model"),
-            (scorer.device.type != "cpu", "on a GPU", "use the CPU, or leave it out"),
-            (shortlist is not None, "with a shortlist", "leave out one of the two"),
-            (batch_invariant, "with batch invariance", "leave out one of the two"),
-        ):
-            if is_set:
-                raise MtkitError(f"a compiled search is not available {reason}", hint)
-        engine = _with_compiled_search(engine, trained[0], is_int8=precision == "int8")
+    if compiled_search is not None:
+        from mtkit.engines.cpu.compiled.search import CompiledEngine
+
+        engine = CompiledEngine(compiled_search, engine)
     # An engine may hold copies of the models.
     return engine, [
         replace(one, model=model) for one, model in zip(trained, scorer.models, strict=True)
     ]
 
 
-def _with_compiled_search(engine: Engine, trained: TrainedModel, *, is_int8: bool) -> Engine:
+def _make_compiled_search(trained: TrainedModel, *, is_int8: bool) -> "CompiledSearch | None":
+    """Compile the search; None, with a warning, if a part of the model is not compiled."""
     try:
-        from mtkit.engines.cpu.compiled.search import CompiledEngine, CompiledSearch
+        from mtkit.engines.cpu.compiled.search import CompiledSearch
     except ModuleNotFoundError:
         raise MtkitError(
             "a compiled search needs Numba, which is not installed", "pip install 'mtkit[numba]'"
@@ -122,7 +133,7 @@ def _with_compiled_search(engine: Engine, trained: TrainedModel, *, is_int8: boo
     logger.info("preparing the compiled search; the first time it takes up to a minute")
     special = trained.tokenizer.src.special, trained.tokenizer.tgt.special
     try:
-        return CompiledEngine(CompiledSearch(trained.model, *special, is_int8=is_int8), engine)
+        return CompiledSearch(trained.model, *special, is_int8=is_int8)
     except UnsupportedModelError as exc:
-        logger.warning("few sentences are not translated by compiled code: %s", exc)
-        return engine
+        logger.warning("not translating with compiled code: %s", exc)
+        return None

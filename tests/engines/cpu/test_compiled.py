@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.config.search import SearchConfig
 from mtkit.engines.protocol import SearchRequest, UnsupportedModelError
-from mtkit.engines.torch_engine import TorchEngine
+from mtkit.engines.torch_engine import TorchEngine, find
 from mtkit.errors import MtkitError
 from mtkit.search.beam import beam_search
 from mtkit.search.constraints.constraints import Constraints
@@ -40,7 +40,9 @@ pytest.importorskip("numba")
 from mtkit.engines.cpu.compiled import beam, kernels, layers
 from mtkit.engines.cpu.compiled.attention import attend
 from mtkit.engines.cpu.compiled.layers import Weights
+from mtkit.engines.cpu.compiled.scorer import CompiledScorer
 from mtkit.engines.cpu.compiled.search import CompiledEngine, CompiledSearch
+from mtkit.engines.cpu.compiled.top_tokens import top_tokens
 
 RNG = np.random.default_rng(1)
 
@@ -116,7 +118,7 @@ def test_an_activation_is_that_of_torch(code, function):
 def test_attention_is_that_of_torch():
     query, memory, out = floats(12), floats(9, 30), floats(12)
     rows = np.array([8, 0, 3, 3, 5])
-    attend(query, memory, 4, rows, 3, floats(8), out)
+    attend(query, memory, 4, rows, floats(3, 8), out)
     key, value = (
         torch.from_numpy(memory[rows, first : first + 12]).view(5, 3, 4).transpose(0, 1)
         for first in (4, 16)
@@ -130,6 +132,22 @@ def test_attention_is_that_of_torch():
 def test_log_sum_exp_is_that_of_torch():
     x = floats(1003) * 20
     assert kernels.log_sum_exp(x) == pytest.approx(float(torch.from_numpy(x).logsumexp(0)))
+
+
+@pytest.mark.parametrize(("n_tokens", "k"), [(500, 6), (64, 1), (7, 7)])
+def test_top_tokens_are_those_of_torch(n_tokens, k):
+    logits, never, eos = floats(9, n_tokens) * 5, [1, 4], 3
+    log_probs = torch.from_numpy(logits.copy()).log_softmax(1)
+    eos_log_probs = log_probs[:, eos].clone()
+    log_probs[:, never] = -math.inf
+    values, token_ids, eos_values = floats(9, k), np.ones((9, k), np.int64), floats(9)
+    top_tokens(logits, np.array(never), eos, values, token_ids, eos_values)
+    n_possible = min(k, n_tokens - len(never))
+    expected = log_probs.topk(n_possible)
+    np.testing.assert_array_equal(token_ids[:, :n_possible], expected.indices)
+    np.testing.assert_allclose(values[:, :n_possible], expected.values, rtol=1e-5, atol=1e-5)
+    assert (values[:, n_possible:] == -np.inf).all()
+    np.testing.assert_allclose(eos_values, eos_log_probs, rtol=1e-5, atol=1e-5)
 
 
 VARIANTS = [
@@ -162,6 +180,53 @@ def test_the_result_is_that_of_beam_search(variant, settings):
         for one, other in zip(found, hypotheses, strict=True):
             assert one.log_prob == pytest.approx(other.log_prob, rel=1e-4, abs=1e-4)
             assert one.score == pytest.approx(other.score, rel=1e-4, abs=1e-4)
+
+
+LENGTHS = [9, 2, 40, 3, 3, 17, 1]
+MANY_SOURCES = [[4 + (7 * i + n) % 19 for i in range(n)] for n in LENGTHS]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"beam_size": 1, "min_length": 3},
+        {"beam_size": 5, "n_best": 2},
+        {"beam_size": 2, "min_length": 30, "allow_unk": False},
+        {"beam_size": 4, "no_repeat_ngram_size": 2},
+    ],
+    ids=str,
+)
+def test_the_result_for_a_batch_is_that_of_beam_search(variant, settings):
+    [model] = make_models((1,), **variant)
+    config = SearchConfig(max_length=45, **settings)
+    plain = EnsembleScorer([model], SPECIAL, SPECIAL)
+    compiled = CompiledScorer([model], SPECIAL, SPECIAL)
+    assert compiled.mixes_lengths
+    for source, found in zip(MANY_SOURCES, find(compiled, MANY_SOURCES, config, None), strict=True):
+        [expected] = find(plain, [source], config, None)
+        assert [h.token_ids for h in found] == [h.token_ids for h in expected]
+        assert [h.score for h in found] == pytest.approx([h.score for h in expected], rel=1e-4)
+        # To the bit, whatever else is in the batch.
+        assert [found] == find(compiled, [source], config, None)
+
+
+@torch.inference_mode()
+def test_padding_within_a_source_is_not_attended_to():
+    [model] = make_models()
+    scorers = [kind([model], SPECIAL, SPECIAL) for kind in (EnsembleScorer, CompiledScorer)]
+    last, parents = torch.tensor([[2, 2]]), torch.tensor([[0, 0]])
+    expected, found = (s.step(s.start([[5, 0, 7, 0, 0]]), last, parents) for s in scorers)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_weights_of_a_batch_that_are_not_finite_are_an_error():
+    [model] = make_models()
+    compiled = CompiledScorer([model], SPECIAL, SPECIAL)
+    with torch.no_grad():
+        compiled.models[0].tgt_embedding.weight.fill_(torch.nan)
+    with pytest.raises(MtkitError, match="not finite"):
+        find(compiled, SOURCES, SearchConfig(beam_size=3), None)
 
 
 def test_a_model_in_bf16_is_searched_in_float32():
@@ -272,7 +337,7 @@ def test_few_sentences_are_searched_by_compiled_code(
     assert calls == (SOURCES[:1] * n_sources if is_compiled else [n_sources])
     assert seen == (list(range(n_sources)) if is_compiled else [])
     engine.search(request)
-    assert caplog.text.count("not searched by compiled code: ") == (not is_compiled)
+    assert caplog.text.count("searched in a batch, not sentence by sentence: ") == (not is_compiled)
 
 
 def test_a_translator_uses_it_for_few_texts(make_trained, ko_en_pairs):
@@ -281,6 +346,8 @@ def test_a_translator_uses_it_for_few_texts(make_trained, ko_en_pairs):
     compiled = Translator.from_models(trained, 1, is_frozen=True, compiled=True)
     assert isinstance(plain.engine, TorchEngine)
     assert isinstance(compiled.engine, CompiledEngine)
+    assert isinstance(compiled.engine.other, TorchEngine)
+    assert type(compiled.engine.other.scorer) is CompiledScorer
     texts = [ko_en_pairs[0].src, "", ko_en_pairs[1].src]
     expected = [one.text for one in plain.translate(texts)]
     assert [one.text for one in compiled.translate(texts)] == expected

@@ -6,19 +6,19 @@ from mtkit.engines.cpu.compiled.kernels import compiled, fast_exp, fast_max
 
 
 @compiled
-def softmax(x_M: np.ndarray, n: int) -> None:
-    """Compute the softmax of the first n values in place."""
-    largest = x_M[0]
+def softmax(x_HX: np.ndarray, h: int, n: int) -> None:
+    """Compute the softmax of the first n values of a row in place."""
+    largest = x_HX[h, 0]
     for m in range(n):
-        largest = fast_max(largest, x_M[m])  # pyright: ignore[reportCallIssue]
+        largest = fast_max(largest, x_HX[h, m])  # pyright: ignore[reportCallIssue]
     total = np.float32(0.0)
     for m in range(n):
-        e = fast_exp(x_M[m] - largest)
-        x_M[m] = e
+        e = fast_exp(x_HX[h, m] - largest)
+        x_HX[h, m] = e
         total += e
     factor = np.float32(1.0) / total
     for m in range(n):
-        x_M[m] *= factor
+        x_HX[h, m] *= factor
 
 
 @compiled
@@ -27,8 +27,7 @@ def attend(
     memory_RX: np.ndarray,
     first_key: int,
     row_M: np.ndarray,
-    n_heads: int,
-    weight_X: np.ndarray,
+    weight_HX: np.ndarray,
     out_D: np.ndarray,
 ) -> None:
     """Attend from one position, with a query that is scaled already.
@@ -37,41 +36,113 @@ def attend(
         query_X: Begins with the query.
         memory_RX: Has keys, each from column `first_key`, with its value behind it.
         row_M: Rows that are attended to.
-        weight_X: Memory for the weights of one head, of M + 3 values.
+        weight_HX: Memory for the weights of H heads, of M + 3 values each.
         out_D: Receives the result.
     """
-    D, M = len(out_D), len(row_M)
-    K = D // n_heads
-    for h in range(n_heads):
-        # Signed indices may be negative, and loops in which they are checked are not vectorized.
-        start = np.uintp(h * K)
-        key = start + np.uintp(first_key)
-        value = key + np.uintp(D)
-        for m in range(0, M, 4):
-            # The last row is read several times, so that there are always four.
-            r0, r1 = np.uintp(row_M[m]), np.uintp(row_M[min(m + 1, M - 1)])
-            r2, r3 = np.uintp(row_M[min(m + 2, M - 1)]), np.uintp(row_M[min(m + 3, M - 1)])
+    H, D, M = len(weight_HX), len(out_D), len(row_M)
+    K = D // H
+    # Signed indices may be negative, and loops in which they are checked are not vectorized.
+    first = np.uintp(first_key)
+    # Rows are read from their beginning to their end, as the processor expects.
+    for m in range(0, M, 4):
+        # The last row is read several times, so that there are always four.
+        r0, r1 = np.uintp(row_M[m]), np.uintp(row_M[min(m + 1, M - 1)])
+        r2, r3 = np.uintp(row_M[min(m + 2, M - 1)]), np.uintp(row_M[min(m + 3, M - 1)])
+        for h in range(H):
+            start = np.uintp(h * K)
             a0 = a1 = a2 = a3 = np.float32(0.0)
             for k in range(K):
-                x, column = query_X[start + np.uintp(k)], key + np.uintp(k)
-                a0 += x * memory_RX[r0, column]
-                a1 += x * memory_RX[r1, column]
-                a2 += x * memory_RX[r2, column]
-                a3 += x * memory_RX[r3, column]
-            weight_X[m], weight_X[m + 1], weight_X[m + 2], weight_X[m + 3] = a0, a1, a2, a3
-        softmax(weight_X, M)
-        weight_X[M] = weight_X[M + 1] = weight_X[M + 2] = np.float32(0.0)
-        for k in range(K):
-            out_D[start + np.uintp(k)] = np.float32(0.0)
-        for m in range(0, M, 4):
-            r0, r1 = np.uintp(row_M[m]), np.uintp(row_M[min(m + 1, M - 1)])
-            r2, r3 = np.uintp(row_M[min(m + 2, M - 1)]), np.uintp(row_M[min(m + 3, M - 1)])
-            w0, w1, w2, w3 = weight_X[m], weight_X[m + 1], weight_X[m + 2], weight_X[m + 3]
+                column = start + np.uintp(k)
+                x = query_X[column]
+                a0 += x * memory_RX[r0, first + column]
+                a1 += x * memory_RX[r1, first + column]
+                a2 += x * memory_RX[r2, first + column]
+                a3 += x * memory_RX[r3, first + column]
+            weight_HX[h, m], weight_HX[h, m + 1] = a0, a1
+            weight_HX[h, m + 2], weight_HX[h, m + 3] = a2, a3
+    for h in range(H):
+        softmax(weight_HX, h, M)
+        weight_HX[h, M] = weight_HX[h, M + 1] = weight_HX[h, M + 2] = np.float32(0.0)
+    for d in range(D):
+        out_D[d] = np.float32(0.0)
+    first += np.uintp(D)
+    for m in range(0, M, 4):
+        r0, r1 = np.uintp(row_M[m]), np.uintp(row_M[min(m + 1, M - 1)])
+        r2, r3 = np.uintp(row_M[min(m + 2, M - 1)]), np.uintp(row_M[min(m + 3, M - 1)])
+        for h in range(H):
+            start = np.uintp(h * K)
+            w0, w1 = weight_HX[h, m], weight_HX[h, m + 1]
+            w2, w3 = weight_HX[h, m + 2], weight_HX[h, m + 3]
             for k in range(K):
-                column = value + np.uintp(k)
-                out_D[start + np.uintp(k)] += (
-                    w0 * memory_RX[r0, column]
-                    + w1 * memory_RX[r1, column]
-                    + w2 * memory_RX[r2, column]
-                    + w3 * memory_RX[r3, column]
+                column = start + np.uintp(k)
+                out_D[column] += (
+                    w0 * memory_RX[r0, first + column]
+                    + w1 * memory_RX[r1, first + column]
+                    + w2 * memory_RX[r2, first + column]
+                    + w3 * memory_RX[r3, first + column]
                 )
+
+
+@compiled
+def attend_to_past(
+    fused_RX: np.ndarray,
+    past_NCX: np.ndarray,
+    slot_B: np.ndarray,
+    ancestors_BWT: np.ndarray,
+    n_heads: int,
+    out_RD: np.ndarray,
+) -> None:
+    """Add a step's keys and values to the past of W hypotheses of B sentences, and attend to it.
+
+    Args:
+        fused_RX: Queries, keys and values, side by side.
+        past_NCX: Keys and values, side by side, of all positions of each sentence.
+        slot_B: Index of each sentence in `past_NCX`.
+        ancestors_BWT: Positions that each hypothesis descends from, its own one at the end.
+        n_heads: Number of heads.
+        out_RD: Receives the result.
+    """
+    B, W, T = ancestors_BWT.shape
+    D = out_RD.shape[1]
+    weight_HX = np.empty((n_heads, T + 3), np.float32)
+    for b in range(B):
+        past_CX = past_NCX[slot_B[b]]
+        for w in range(W):
+            past_X, fused_X = past_CX[ancestors_BWT[b, w, T - 1]], fused_RX[b * W + w, D:]
+            for x in range(2 * D):
+                past_X[x] = fused_X[x]
+        for w in range(W):
+            r = b * W + w
+            attend(fused_RX[r], past_CX, 0, ancestors_BWT[b, w], weight_HX, out_RD[r])
+
+
+@compiled
+def attend_to_sources(
+    query_RD: np.ndarray,
+    source_NSX: np.ndarray,
+    slot_B: np.ndarray,
+    position_NS: np.ndarray,
+    length_N: np.ndarray,
+    n_heads: int,
+    out_RD: np.ndarray,
+) -> None:
+    """Attend from W hypotheses of each of B sentences to its source.
+
+    Args:
+        query_RD: Queries.
+        source_NSX: Keys and values, side by side, of all positions of each source.
+        slot_B: Index of each sentence in `source_NSX`.
+        position_NS: The positions that are attended to, the first ones of each row.
+        length_N: Number of these positions.
+        n_heads: Number of heads.
+        out_RD: Receives the result.
+    """
+    B, S = len(slot_B), source_NSX.shape[1]
+    W = len(out_RD) // B
+    weight_HX = np.empty((n_heads, S + 3), np.float32)
+    for b in range(B):
+        slot = slot_B[b]
+        source_SX, row_M = source_NSX[slot], position_NS[slot, : length_N[slot]]
+        for w in range(W):
+            r = b * W + w
+            attend(query_RD[r], source_SX, 0, row_M, weight_HX, out_RD[r])

@@ -107,14 +107,14 @@ def encode(encoder: Part, shape: Shape, source_S: np.ndarray) -> np.ndarray:
     S, D, weights = len(source_S), shape.d_model, encoder.weights
     x_SD, y_SD = np.empty((S, D), np.float32), np.empty((S, D), np.float32)
     attended_SD, fused_SX = np.empty((S, D), np.float32), np.empty((S, 3 * D), np.float32)
-    weight_X, row_S = np.empty(S + 3, np.float32), np.arange(S)
+    row_S, weight_HX = np.arange(S), np.empty((shape.n_heads, S + 3), np.float32)
     _embed(encoder, source_S, 0, 1, x_SD)
     at = np.int64(0)
     for _ in range(shape.n_encoder_layers):
         at = _before(x_SD, weights, at, shape, y_SD)
         at = multiply(y_SD, weights, at, shape.is_int8, fused_SX)
         for s in range(S):
-            attend(fused_SX[s], fused_SX, D, row_S, shape.n_heads, weight_X, attended_SD[s])
+            attend(fused_SX[s], fused_SX, D, row_S, weight_HX, attended_SD[s])
         at = multiply(attended_SD, weights, at, shape.is_int8, y_SD)
         at = _after(x_SD, weights, at, shape, y_SD)
         at = _feed_forward(x_SD, weights, at, shape, y_SD)
@@ -154,7 +154,7 @@ def decode_step(
     x_WD, y_WD = np.empty((W, D), np.float32), np.empty((W, D), np.float32)
     attended_WD, fused_WX = np.empty((W, D), np.float32), np.empty((W, 3 * D), np.float32)
     query_WD, row_S = np.empty((W, D), np.float32), np.arange(S)
-    weight_X = np.empty(max(step + 1, S) + 3, np.float32)
+    weight_HX = np.empty((shape.n_heads, max(step + 1, S) + 3), np.float32)
     _embed(decoder, token_ids_W, step, 0, x_WD)
     at = np.int64(0)
     for layer in range(shape.n_decoder_layers):
@@ -166,7 +166,7 @@ def decode_step(
                 cache_RX[ancestors_WT[w, step], x] = fused_WX[w, D + x]
         for w in range(W):
             rows, out_D = ancestors_WT[w, : step + 1], attended_WD[w]
-            attend(fused_WX[w], cache_RX, 0, rows, shape.n_heads, weight_X, out_D)
+            attend(fused_WX[w], cache_RX, 0, rows, weight_HX, out_D)
         at = multiply(attended_WD, weights, at, shape.is_int8, y_WD)
         at = _after(x_WD, weights, at, shape, y_WD)
 
@@ -174,7 +174,7 @@ def decode_step(
         at = multiply(y_WD, weights, at, shape.is_int8, query_WD)
         for w in range(W):
             out_D = attended_WD[w]
-            attend(query_WD[w], memory_LSX[layer], 0, row_S, shape.n_heads, weight_X, out_D)
+            attend(query_WD[w], memory_LSX[layer], 0, row_S, weight_HX, out_D)
         at = multiply(attended_WD, weights, at, shape.is_int8, y_WD)
         at = _after(x_WD, weights, at, shape, y_WD)
 

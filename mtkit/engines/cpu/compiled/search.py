@@ -37,7 +37,7 @@ class CompiledEngine:
 
     Args:
         compiled: `CompiledSearch` of the model.
-        other: Of the same model.
+        other: Of the same model, for batches.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class CompiledEngine:
         if reason := _reason_against(request):
             if reason not in self._logged:
                 self._logged.add(reason)
-                logger.info("not searched by compiled code: %s", reason)
+                logger.info("searched in a batch, not sentence by sentence: %s", reason)
             return self.other.search(request)
         found = []
         for index, source in enumerate(request.sources):
