@@ -10,7 +10,8 @@ limits.
 Each size is exported, and both systems translate the first lines of a file in turns, on one thread.
 A line for each size, precision and beam has the milliseconds of CPU time per sentence,
 tokenization included, and the median of the rounds' ratios, above 1 if mtkit is faster. With
---shortlist, mtkit translates with the shortlist in MODEL, and CTranslate2 without.
+--shortlist, mtkit translates with the shortlist in MODEL, and CTranslate2 without; with --compiled,
+with code that Numba compiles.
 """
 
 import argparse
@@ -90,6 +91,7 @@ def main() -> int:
     parser.add_argument("--lines", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--shortlist", action="store_true")
+    parser.add_argument("--compiled", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     lines = options.source.read_text(encoding="utf-8").split("\n")[: options.lines]
@@ -99,9 +101,11 @@ def main() -> int:
             model_dir = make_dir(options.model, SIZES[size], Path(temporary) / "model")
             export_ctranslate2(model_dir, Path(temporary) / "exported")
             for precision in options.precisions.split(","):
+                load: dict[str, Any] = {"device": "cpu", "precision": precision, "n_workers": 1}
+                special = {"shortlist": shortlist, "compiled": options.compiled}
                 systems = [
-                    load_exported_translator(Path(temporary) / "exported", "cpu", precision, 1),
-                    Translator.load(model_dir, "cpu", precision, 1, shortlist=shortlist),
+                    load_exported_translator(Path(temporary) / "exported", **load),
+                    Translator.load(model_dir, **load, **special),
                 ]
                 for beam_size in map(int, options.beams.split(",")):
                     settings = search_settings(beam_size, is_trained=not SIZES[size])

@@ -245,8 +245,8 @@ class TranslationDeviceOptions(DeviceOptions):
     """Translate a line in exactly the same way whatever else is translated, also with int8, a
     shortlist or a GPU; slower."""
     compiled: Annotated[bool, typer.Option("--compiled")] = False
-    """Translate up to four lines at a time on a CPU with code that Numba compiles, for
-    --chunk-lines 1: several times as fast. Needs the extra [numba]."""
+    """Translate on a CPU with code that Numba compiles: several times as fast for up to four lines
+    at a time (--chunk-lines 1), a little faster for many. Needs the extra [numba]."""
     engine: EngineOption = "auto"
     ray: RayOption = None
 
@@ -254,7 +254,7 @@ class TranslationDeviceOptions(DeviceOptions):
         """Return arguments of `Translator.load` that determine the output."""
         if self.compiled and (self.ray is not None or (self.processes or 1) > 1):
             raise typer.BadParameter(
-                "--compiled is for few lines at a time; leave it out to share many among processes"
+                "--compiled is for one process; leave it out to share lines among several"
             )
         arguments = {"precision": self.precision, **tags.load_arguments(model_dirs)}
         # Only if given, because a resumed run compares them.

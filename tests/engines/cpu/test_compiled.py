@@ -413,7 +413,7 @@ def test_the_command_refuses_it_for_several_processes(model_dir, tmp_path, mtkit
     source.write_text("a\n", encoding="utf-8")
     outcome = mtkit("translate", source, "-m", model_dir, "--compiled", "--processes", 2)
     assert outcome.status == 2
-    assert "--compiled is for few lines at a time" in outcome.err
+    assert "--compiled is for one process" in outcome.err
 
 
 def test_the_server_answers_single_requests_with_it(model_dir, ko_en_pairs):

@@ -1,1 +1,1 @@
-"""Search of single sentences in compiled code."""
+"""Search in compiled code: single sentences, and parts of the search for batches."""
