@@ -1,5 +1,7 @@
 """Fast selection of the largest values of long rows."""
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
@@ -23,23 +25,31 @@ def top_k(values_BX: Tensor, k: int) -> tuple[Tensor, Tensor]:
         largest_B1 = torch.from_numpy(values_BX.numpy().argmax(1))[:, None]
         return values_BX.gather(1, largest_B1), largest_B1
     B, X = values_BX.shape
-    n_blocks = X // _BLOCK
+    size = _block_size(X)
+    n_blocks = X // size
     if values_BX.device.type != "cpu" or n_blocks <= 2 * k:
         top = values_BX.topk(k, dim=1)
         return top.values, top.indices
-    blocks_BNC = values_BX[:, : n_blocks * _BLOCK].unflatten(1, (n_blocks, _BLOCK))
+    blocks_BNC = values_BX[:, : n_blocks * size].unflatten(1, (n_blocks, size))
     chosen_Bk = blocks_BNC.amax(2).topk(k, dim=1).indices
     # Gathering whole blocks by row number is much faster than gathering single values.
-    if n_blocks * _BLOCK == X and values_BX.is_contiguous():
+    if n_blocks * size == X and values_BX.is_contiguous():
         rows = (chosen_Bk + torch.arange(0, B * n_blocks, n_blocks)[:, None]).flatten()
-        candidates = values_BX.view(-1, _BLOCK).index_select(0, rows).view(B, k * _BLOCK)
-    else:
-        candidates = blocks_BNC.gather(1, chosen_Bk[:, :, None].expand(B, k, _BLOCK)).flatten(1)
-    indices = (chosen_Bk[:, :, None] * _BLOCK + torch.arange(_BLOCK)).flatten(1)
+        candidates = values_BX.view(-1, size).index_select(0, rows).view(B, k * size)
+        top = candidates.topk(k, dim=1)
+        return top.values, chosen_Bk.gather(1, top.indices // size) * size + top.indices % size
+    candidates = blocks_BNC.gather(1, chosen_Bk[:, :, None].expand(B, k, size)).flatten(1)
+    indices = (chosen_Bk[:, :, None] * size + torch.arange(size)).flatten(1)
     # The values after the last whole block are always candidates.
-    if n_blocks * _BLOCK < X:
-        rest = torch.arange(n_blocks * _BLOCK, X)
-        candidates = torch.cat((candidates, values_BX[:, rest]), dim=1)
-        indices = torch.cat((indices, rest.expand(B, -1)), dim=1)
+    rest = torch.arange(n_blocks * size, X)
+    candidates = torch.cat((candidates, values_BX[:, rest]), dim=1)
+    indices = torch.cat((indices, rest.expand(B, -1)), dim=1)
     top = candidates.topk(k, dim=1)
     return top.values, indices.gather(1, top.indices)
+
+
+@cache
+def _block_size(n_values: int) -> int:
+    """Return a multiple of 16 that divides the number of values, near 64 if possible."""
+    sizes = [size for size in range(32, 129, 16) if n_values % size == 0]
+    return min(sizes, key=lambda size: abs(size - _BLOCK), default=_BLOCK)

@@ -4,7 +4,7 @@ import torch
 from mtkit.search.top_k import top_k
 
 
-@pytest.mark.parametrize("n", [5, 64, 1000, 6400, 30_007])
+@pytest.mark.parametrize("n", [5, 64, 1000, 4000, 6400, 30_007])
 @pytest.mark.parametrize("k", [1, 2, 10])
 def test_equals_torch_topk(n, k):
     generator = torch.Generator().manual_seed(n)
