@@ -6,7 +6,7 @@ An exported model contains the same configuration, and is read without torch.
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, ValidationError
+from pydantic import AfterValidator, Field, NonNegativeInt, ValidationError
 
 from mtkit.checkpoint.untrusted import read_json
 from mtkit.config.model import AlignmentHead, ModelConfig
@@ -14,9 +14,12 @@ from mtkit.config.search import SearchConfig
 from mtkit.config.section import PositiveFloat, PositiveInt, Section
 from mtkit.errors import MtkitError
 from mtkit.io.find_model import CONFIG_NAME, refuse_no_model
+from mtkit.io.paths import printable
 
 FORMAT_VERSION = 1
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+FileName = Annotated[str, AfterValidator(printable)]
+"""Name of a file or a directory, which can be written as UTF-8 and shown on one line."""
 _MIN_COMMON_SHARE = 0.25
 """Share of the training lines from which a number of sentences per line is common enough to be
 translated together."""
@@ -52,9 +55,9 @@ class ModelOrigin(Section):
     """Program whose format the model had, such as Hugging Face transformers."""
     architecture: str
     """Name of the model's class or type in that program."""
-    name: str
+    name: FileName
     """Name of its directory or archive."""
-    files: dict[str, str]
+    files: dict[FileName, str]
     """SHA-256 of each file that was read."""
     imported_with: str
     """Version of mtkit that imported it."""
@@ -65,7 +68,7 @@ class ModelOrigin(Section):
 class InitialModel(Section):
     """Model whose weights a training started from; for information only."""
 
-    name: str
+    name: FileName
     """Name of its directory."""
     sha256: str
     """SHA-256 of its weights."""
@@ -96,7 +99,7 @@ class VocabularyChange(Section):
 
     kind: Literal["pruned", "extended"]
     """Kind of the change."""
-    corpora: tuple[str, ...]
+    corpora: tuple[FileName, ...]
     """Names of the corpora that determined it."""
     src_sizes: tuple[PositiveInt, PositiveInt]
     """Size of the source vocabulary, before and after."""

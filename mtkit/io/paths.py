@@ -17,6 +17,17 @@ def display_name(path: Path | str) -> str:
     return "stdin" if str(path) == "-" else str(path)
 
 
+def printable(name: str) -> str:
+    """Return a name with a replacement for what cannot be shown, such as bytes that are not UTF-8.
+
+    On Linux, a name is any bytes but slash and NUL: it may be encoded in EUC-KR, or contain line
+    breaks.
+    """
+    return "".join(
+        char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in name
+    )
+
+
 def is_path(text: str) -> bool:
     """Whether a text, which may be anything, is the path of a file or a directory that exists."""
     try:

@@ -1,6 +1,7 @@
 """Training that goes on from a model: with the library, and with the commands."""
 
 import json
+import os
 import shutil
 from contextlib import closing
 from hashlib import sha256
@@ -132,6 +133,19 @@ def test_run_resumes_without_the_model_it_started_from(recipe_path, tmp_path):
     initial = initial_model(tmp_path / "parts/model")
     assert initial == initial_model(whole.model_dir)
     assert (initial["name"], initial["origin"]) == ("general", ORIGIN)
+
+
+def test_a_model_in_a_directory_whose_name_is_not_utf_8(recipe_path, tmp_path):
+    name = os.fsdecode("한글".encode("euc-kr"))
+    try:
+        (tmp_path / "general").rename(tmp_path / name)
+    except OSError:
+        pytest.skip("the file system has only names in UTF-8")
+    (tmp_path / "general").symlink_to(tmp_path / name)
+    recipe = Recipe.load(recipe_path, ["training.max_steps=1"])
+    result = train(recipe, device="cpu", n_threads=1)
+    recorded = initial_model(result.model_dir)["name"]
+    assert "\ufffd" in recorded and recorded.isprintable()
 
 
 def test_run_does_not_resume_from_another_model(recipe_path, tmp_path, make_trained):
