@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from mtkit.cli.common.options import CorpusWorkersOption
 from mtkit.cli.common.recipe_paths import corpus_paths
 
 if TYPE_CHECKING:
+    from mtkit.config.data import DataConfig
     from mtkit.corpus.write_pairs import PairsPath
 
 
@@ -77,8 +78,7 @@ def clean(
     rules = [override.removeprefix("clean.") for override in options.overrides or ()]
     data = corpus.data_config()
     if options.documents is not None:
-        context = (data.context or 1) if options.documents else 0
-        data = data.model_copy(update={"context": context})
+        data = _with_documents(data) if options.documents else _without_documents(data)
     config = (
         Recipe.load(corpus.recipe_path, [f"clean.{rule}" for rule in rules]).clean
         if corpus.recipe_path
@@ -91,6 +91,26 @@ def clean(
         "\n".join(report.lines(reporting.n_samples)),
         file=sys.stderr if "-" in map(str, written) else sys.stdout,
     )
+
+
+def _with_documents(data: "DataConfig") -> "DataConfig":
+    """Return the corpora with documents.
+
+    Raises:
+        typer.BadParameter: A model cannot learn their context.
+    """
+    if any(source.tgt_tags for source in data.train):
+        raise typer.BadParameter("--documents cannot be combined with tgt_tags in the recipe")
+    return data.model_copy(update={"context": data.context or 1})
+
+
+def _without_documents(data: "DataConfig") -> "DataConfig":
+    ignored = {"documents": True, "document_column": None}
+    changes: dict[str, Any] = {
+        name: tuple(source.model_copy(update=ignored) for source in getattr(data, name))
+        for name in ("train", "validation", "test")
+    }
+    return data.model_copy(update=changes | {"context": 0})
 
 
 def _pairs_out(paths: list[Path]) -> "PairsPath | None":

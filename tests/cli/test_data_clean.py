@@ -263,3 +263,26 @@ def test_a_corpus_of_cr_lines_is_refused(mtkit, corpus):
     assert "tr '\\r' '\\n'" in outcome.err
     assert not (corpus / "b.de").exists()
     assert mtkit("data", "check", "cr.de", "cr.en").status == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "option", "expected"),
+    [
+        ("file: talks.jsonl, document_column: talk}\n  context: 1", "--no-documents", False),
+        ("file: talks.jsonl, documents: false}\n  context: 1", "--no-documents", False),
+        ("file: talks.jsonl}", "--documents", True),
+        ("file: talks.jsonl, tgt_tags: [<a>]}", "--documents", None),
+    ],
+)
+def test_documents_of_a_recipe_are_changed_by_options(mtkit, corpus, keys, option, expected):
+    rows = [("Eins.", "One.", "a"), ("Zwei.", "Two.", "a")]
+    texts = [json.dumps(dict(zip(("de", "en", "talk"), row, strict=True))) for row in rows]
+    write(corpus / "talks.jsonl", *texts)
+    recipe = f"data:\n  src_lang: de\n  tgt_lang: en\n  train: {{{keys}\n"
+    (corpus / "recipe.yaml").write_text(recipe)
+    outcome = mtkit("data", "clean", "recipe.yaml", option)
+    if expected is None:
+        assert outcome.status == 2 and "cannot be combined with tgt_tags" in outcome.err
+    else:
+        assert outcome.status == 0, outcome.err
+        assert ("follow another one" in outcome.out) == expected

@@ -94,7 +94,8 @@ def clean_corpus(
     Recipe.require(recipe)
     require_workers(n_workers)
     out = _to_paths(out)
-    has_documents = any(map(recipe.data.has_documents, recipe.data.train))
+    # Also if no corpus has documents: the lines of the output would otherwise become one.
+    has_documents = recipe.data.context > 0
     documents = DocumentBreaks() if has_documents else None
     with ExitStack() as stack:
         langs = (recipe.data.src_lang, recipe.data.tgt_lang)

@@ -282,6 +282,15 @@ def test_blank_lines_end_documents(tmp_path):
         assert clean_corpus(cleaned, None).n_following == report.n_following
 
 
+def test_lines_without_documents_do_not_become_one(tmp_path):
+    source = make_source(tmp_path, "single", PAIRS[:2], documents=False)
+    data = {"src_lang": "de", "tgt_lang": "en", "train": source, "context": 1}
+    report = clean_corpus(Recipe.model_validate({"data": data}), outputs(tmp_path))
+    again = make_source(tmp_path, "again", read_out(tmp_path))
+    cleaned = Recipe.model_validate({"data": data | {"train": again}})
+    assert clean_corpus(cleaned, None).n_following == report.n_following == 0
+
+
 def test_without_documents_blank_lines_are_dropped(tmp_path):
     recipe = make_recipe(
         make_source(tmp_path, "train", [("Ja!", "Yes!"), ("", ""), ("Ja.", "No.")])
