@@ -20,7 +20,7 @@ from mtkit.checkpoint.weights import make_empty_model, read_weights, save_weight
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
-from mtkit.io.atomic import atomic_dir
+from mtkit.io.atomic import atomic_dir, refuse_file
 from mtkit.io.find_model import CONFIG_NAME, SHORTLIST_NAME, WEIGHTS_NAME
 from mtkit.io.safetensors_header import read_header
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
@@ -82,10 +82,12 @@ def refuse_foreign_dir(path: Path) -> None:
     """Check that a directory may be replaced by a model.
 
     Raises:
-        MtkitError: The directory contains files that are not part of a model directory.
+        MtkitError: The directory contains files that are not part of a model directory, or is a
+            file.
     """
     from mtkit.io.build_manifest import MANIFEST_NAME
 
+    refuse_file(path)
     if path.is_dir() and (
         foreign := sorted(
             {entry.name for entry in path.iterdir()}
@@ -127,7 +129,8 @@ def copy_model_dir(path: Path, out: Path, search: SearchConfig) -> None:
     from mtkit.checkpoint.model_manifest import check_model_manifest
 
     refuse_foreign_dir(out)
-    config = load_without_weights(path).config.model_copy(update={"search": search})
+    trained = load_without_weights(path)
+    config = trained.config.model_copy(update={"search": search})
     check_model_manifest(path)
     with atomic_dir(out) as directory:
         (directory / CONFIG_NAME).write_text(
@@ -136,7 +139,7 @@ def copy_model_dir(path: Path, out: Path, search: SearchConfig) -> None:
         for name in (WEIGHTS_NAME, SHORTLIST_NAME):
             if (path / name).is_file():
                 shutil.copyfile(path / name, directory / name)
-        shutil.copytree(path / TOKENIZER_DIR_NAME, directory / TOKENIZER_DIR_NAME)
+        trained.tokenizer.save(directory / TOKENIZER_DIR_NAME)
 
 
 def with_history(trained: TrainedModel, history: TrainingHistory) -> TrainedModel:

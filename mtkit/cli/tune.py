@@ -44,14 +44,13 @@ class TuningOptions:
             "--alpha",
             min=0,
             max=100,
-            metavar="NUMBER",
             show_default="from 0.6 to 1.8, and beyond while that is better",
         ),
     ] = None
     """Strength of the length penalty to try; repeatable."""
     beam_sizes: Annotated[
         list[int] | None,
-        typer.Option("--beam-size", min=1, max=10_000, metavar="N", show_default="the model's"),
+        typer.Option("--beam-size", min=1, max=10_000, show_default="the model's"),
     ] = None
     """Beam size to try; repeatable."""
     metric: Metric = Metric.bleu
@@ -82,7 +81,8 @@ def tune(options: TuningOptions, tags: TagOptions, devices: EvaluationDeviceOpti
     path, out = options.model_dir, options.out_dir
     refuse_no_model(path)
     refuse_overwriting([out], [path, options.src_path, *options.reference_paths])
-    if out is not None and is_exported_dir(path):
+    is_exported = is_exported_dir(path)
+    if out is not None and is_exported:
         raise MtkitError(
             f"`{path}`: an exported model, whose settings are fixed",
             "tune the original model and export it again",
@@ -98,6 +98,7 @@ def tune(options: TuningOptions, tags: TagOptions, devices: EvaluationDeviceOpti
         refuse_foreign_dir(out)
     search, names = translator.config.search, [str(options.metric)]
     _refuse_unranked(path, search)
+    _check_values(search, options)
     tokenize = choose_tokenizer(MetricOptions(), names, translator.config.tgt_lang)
     [metric] = load_metrics([], names, [], references, src, tokenize).values()
     tuning = tune_search(
@@ -117,7 +118,11 @@ def tune(options: TuningOptions, tags: TagOptions, devices: EvaluationDeviceOpti
     elif tuning.best is not tuning.current:
         beam_size, alpha = tuning.best.settings
         keys = f"search: {{beam_size: {beam_size}, alpha: {alpha:g}}}"
-        _log(f"keep these settings with -o DIR, or by `{keys}` in the recipe")
+        _log(
+            f"translate with --beam-size {beam_size} --alpha {alpha:g}, or tune the original model"
+            if is_exported
+            else f"keep these settings with -o DIR, or by `{keys}` in the recipe"
+        )
 
 
 def _refuse_unranked(path: Path, search: "SearchConfig") -> None:
@@ -135,6 +140,22 @@ def _refuse_unranked(path: Path, search: "SearchConfig") -> None:
         raise MtkitError(
             f"`{path}`: its search settings have {found[0]}, so alpha has no effect",
             "change `search` in its config.json",
+        )
+
+
+def _check_values(search: "SearchConfig", options: TuningOptions) -> None:
+    """Check the values to try before anything is translated.
+
+    Raises:
+        MtkitError: A beam size does not fit the settings in the model, or alpha has no effect.
+    """
+    beam_sizes = options.beam_sizes or [search.beam_size]
+    for beam_size in beam_sizes:
+        search.with_overrides({"beam_size": beam_size})
+    if set(beam_sizes) == {1} and (options.alphas or not options.beam_sizes):
+        raise MtkitError(
+            "greedy search (beam size 1) has no length penalty, so alpha has no effect",
+            "give larger beam sizes to try with --beam-size",
         )
 
 

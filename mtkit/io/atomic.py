@@ -60,11 +60,8 @@ def atomic_dir(path: Path) -> Iterator[Path]:
     Raises:
         MtkitError: The directory cannot be written, or `path` is a file.
     """
+    refuse_file(path)
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_dir():
-        raise MtkitError(
-            f"`{path}`: is a file, not a directory", "name another directory, or move the file away"
-        )
     temporary = _sibling(target)
     with convert_os_errors(path):
         temporary.mkdir(parents=True)
@@ -75,6 +72,18 @@ def atomic_dir(path: Path) -> Iterator[Path]:
         finally:
             if temporary.exists():
                 shutil.rmtree(temporary)
+
+
+def refuse_file(path: Path) -> None:
+    """Check that nothing but a directory is in the place of a directory to be written.
+
+    Raises:
+        MtkitError: There is a file.
+    """
+    if path.exists() and not path.is_dir():
+        raise MtkitError(
+            f"`{path}`: is a file, not a directory", "name another directory, or move the file away"
+        )
 
 
 def replace_dir(new: Path, target: Path) -> None:

@@ -30,13 +30,15 @@ def settings(path):
 def test_the_best_settings_are_kept_in_a_copy(mtkit, here):
     (here / "model/shortlist.safetensors").write_bytes(b"kept as it is")
     values = ("--alpha", "0.5", "--alpha", "3", "--beam-size", "1", "--beam-size", "3")
+    (here / "model/tokenizer").chmod(0o555)
     outcome = mtkit(*ARGS, *values, "-o", "tuned")
     assert outcome.status == 0, outcome.err
     assert "best: alpha 3, beam size 3: +" in outcome.out and "wrote tuned" in outcome.err
     old, new = settings(here / "model"), settings(here / "tuned")
     assert new["search"] == old["search"] | {"alpha": 3.0, "beam_size": 3}
     assert new | {"search": None} == old | {"search": None}
-    for name in ("model.safetensors", "shortlist.safetensors"):
+    assert (here / "tuned/tokenizer").stat().st_mode & 0o200, "could not be replaced otherwise"
+    for name in ("model.safetensors", "shortlist.safetensors", "tokenizer/joint.model"):
         before, after = ((here / folder / name).read_bytes() for folder in ("model", "tuned"))
         assert sha256(before).digest() == sha256(after).digest()
     (here / "tuned/shortlist.safetensors").unlink()
@@ -59,6 +61,10 @@ def test_without_output_it_says_how_to_keep_them(mtkit, here):
     [
         (None, ("-o", "model"), "`model`: is an input"),
         (None, ("-o", "dev.ko"), "`dev.ko`: is an input"),
+        (None, ("-o", "short.en", "-r", "dev.en"), "`short.en`: is a file, not a directory"),
+        (None, ("--beam-size", "1", "--alpha", "2"), "has no length penalty"),
+        ({"beam_size": 1}, (), "greedy search (beam size 1) has no length penalty"),
+        ({"beam_size": 4, "n_groups": 2}, ("--beam-size", "3"), "does not divide beam_size (3)"),
         (None, ("-o", "other"), "`other`: contains file, which is not part of a model"),
         (None, ("-r", "short.en"), "12 lines to translate, but 1 line in references 2"),
         ({"length_penalty": "none"}, (), "its search settings have length_penalty: none"),

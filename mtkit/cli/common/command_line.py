@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 
 def shell_command(*words: str | Path) -> str:
@@ -28,7 +28,13 @@ def value_name(param: Any) -> str:
         return param.metavar
     if kind.is_choice:
         return "|".join(choices(param))
-    return {int: "N", float: "NUMBER"}.get(kind.annotation, "TEXT")
+    return {int: "N", float: "NUMBER"}.get(value_type(param), "TEXT")
+
+
+def value_type(param: Any) -> Any:
+    """Return the type of a parameter's value, or of each value if it is repeatable."""
+    annotation = param.type_descriptor.annotation
+    return get_args(annotation)[0] if get_origin(annotation) is list else annotation
 
 
 def as_typed(param: Any) -> str:

@@ -19,6 +19,7 @@ from mtkit.cli.common.command_line import (
     option_names,
     shell_command,
     value_name,
+    value_type,
 )
 from mtkit.errors import MtkitError
 
@@ -161,8 +162,8 @@ def _bad_value(exc: Any, ctx: Any) -> UsageMistake:
         near = difflib.get_close_matches(str(value), choices(param), 1)
         hint = f"did you mean {name} {near[0]}?" if near else see_help
         return UsageMistake(f"{name}: {value} is not one of {', '.join(choices(param))}", hint)
-    if problems and kind.annotation in (int, float):
-        number = "a whole number" if kind.annotation is int else "a number"
+    if problems and value_type(param) in (int, float):
+        number = "a whole number" if value_type(param) is int else "a number"
         return UsageMistake(f"{name}: {value} is not {number}{limits(param)}", see_help)
     return UsageMistake(f"{name}: {exc.message}", see_help)
 
