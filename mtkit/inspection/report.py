@@ -145,7 +145,7 @@ def _training_rows(info: ModelInfo) -> Iterator[tuple[str, str]]:
     if history is not None and (initial := history.initial_model) is not None:
         yield "", f"fine-tuned from {initial.name} (weights {initial.sha256[:_SHOWN_DIGITS]})"
         if initial.origin is not None:
-            yield "", f"imported from {_source(initial.origin)}"
+            yield "", f"originally imported: {_source(initial.origin)}"
     if history is not None and history.scores:
         yield "validation", _scores(history.scores)
     if run is not None:

@@ -77,8 +77,9 @@ def origin_lines(config: ModelDirConfig) -> Iterator[str]:
         for name, value in history.scores.items():
             yield f"- Validation {_SCORES.get(name, name)}: {value:.2f}"
         if (initial := history.initial_model) is not None:
-            imported = f", imported from {_source(initial.origin)}" if initial.origin else ""
-            yield f"- Fine-tuned from {initial.name}{imported}; its weights: `{initial.sha256}`"
+            yield f"- Fine-tuned from {initial.name}, with weights `{initial.sha256}`"
+            if initial.origin is not None:
+                yield f"- Originally imported from {_source(initial.origin)}"
         yield ""
     if origin is not None:
         yield from (f"Imported from {_source(origin)}.", "")

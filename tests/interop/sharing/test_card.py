@@ -86,8 +86,8 @@ def test_the_models_before_are_named(facts):
     config = facts.trained.config
     history = config.history.model_copy(update={"initial_model": initial})
     lines = list(origin_lines(config.model_copy(update={"history": history})))
-    from_opus = "Fine-tuned from general, imported from opus (MarianMT of transformers)"
-    assert f"- {from_opus}; its weights: `{'b2' * 32}`" in lines
+    assert f"- Fine-tuned from general, with weights `{'b2' * 32}`" in lines
+    assert "- Originally imported from opus (MarianMT of transformers)" in lines
 
 
 def test_nothing_is_invented(facts):
