@@ -98,7 +98,7 @@ def read_model_config(model_dir: Path) -> dict[str, Any]:
     if not model_dir.exists():
         hint = (
             "check the path; to resume a run that started from it, "
-            "pass the recipe.yaml of the run directory"
+            "pass a copy of the recipe.yaml of the run directory"
         )
         raise MtkitError(f"`{model_dir}`: no such directory", hint)
     refuse_no_model(model_dir)

@@ -166,7 +166,7 @@ def test_resolved_recipe_does_not_need_the_model(load, tmp_path, model_dir):
         (
             "nothing",
             "no such directory",
-            "check the path; to resume a run that started from it, pass the recipe.yaml of the run directory",
+            "check the path; to resume a run that started from it, pass a copy of the recipe.yaml of the run directory",
         ),
     ],
 )

@@ -126,7 +126,7 @@ def test_run_resumes_without_the_model_it_started_from(recipe_path, tmp_path):
     shutil.rmtree(tmp_path / "general")
     with pytest.raises(MtkitError) as caught:
         Recipe.load(recipe_path)
-    assert "pass the recipe.yaml of the run directory" in caught.value.hint
+    assert "pass a copy of the recipe.yaml of the run directory" in caught.value.hint
     resolved = Recipe.load(tmp_path / "parts/recipe.yaml", ["training.max_steps=12"])
     train(resolved, tmp_path / "parts", device="cpu", n_threads=1)
     assert_equal_weights(whole.model_dir, tmp_path / "parts/model")
