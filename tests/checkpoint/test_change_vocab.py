@@ -9,7 +9,7 @@ import sentencepiece
 import torch
 
 from mtkit.checkpoint.change_vocab import extend_vocab, prune_vocab
-from mtkit.checkpoint.model_config import TrainingHistory
+from mtkit.checkpoint.model_config import InitialModel, TrainingHistory
 from mtkit.checkpoint.model_dir import load_model_dir, save_model_dir, with_history
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.config.prune import PruneConfig
@@ -26,6 +26,7 @@ from mtkit.tokenizer.train import train_subword
 from mtkit.training.model_setup.initial_weights import initial_model
 
 N_CORPUS = 30
+INITIAL = InitialModel(name="general", sha256="a1" * 32)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def data(tmp_path, ko_en_pairs):
 def make_model_dir(make_trained, tokenizers, tmp_path):
     def make(vocabulary="joint", **dimensions):
         trained = make_trained(tokenizer=tokenizers[vocabulary], **dimensions)
-        history = TrainingHistory(steps=(20,), seed=7, scores={"bleu": 30.0})
+        history = TrainingHistory(steps=(20,), seed=7, scores={"bleu": 30.0}, initial_model=INITIAL)
         save_model_dir(tmp_path / "model", with_history(trained, history))
         return tmp_path / "model"
 
@@ -165,7 +166,8 @@ def test_files_of_the_model(make_model_dir, data, tmp_path, mtkit):
     assert not (tmp_path / "pruned" / "shortlist.safetensors").exists()
     config = json.loads((tmp_path / "pruned" / "config.json").read_text())
     assert config["history"] == {
-        "steps": [20], "n_pairs": None, "data_signature": None, "seed": 7, "scores": {}
+        "steps": [20], "n_pairs": None, "data_signature": None, "seed": 7, "scores": {},
+        "initial_model": INITIAL.model_dump(),
     }  # fmt: skip
     n_left = config["vocabulary_changes"][0]["src_sizes"][1]
     assert (
