@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from mtkit.config.search import SearchConfig
 from mtkit.config.section import SearchPrecision
-from mtkit.engines.batching import length_batches
+from mtkit.engines.batching import mixed_batches
 from mtkit.engines.ctranslate2.devices import CTranslate2Devices, describe_device
 from mtkit.engines.ctranslate2.exported_dir import (
     ExportedModel,
@@ -110,7 +110,7 @@ class CTranslate2Engine:
         sources, config = request.sources, request.config
         n_positions = sum(len(source) + 1 for source in sources) * config.beam_size
         max_tokens = min(config.batch_tokens("cpu"), max(n_positions // (2 * self.n_workers), 256))
-        batches = length_batches(
+        batches = mixed_batches(
             [(len(source) + 1) * config.beam_size for source in sources], max_tokens
         )
         return [_Batch(batch, max(limits[i] for i in batch)) for batch in batches]

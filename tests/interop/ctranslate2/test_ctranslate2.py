@@ -107,6 +107,18 @@ def make_ending(make_both, make_trained, tmp_path):
     return make
 
 
+def test_sentences_of_similar_lengths_share_a_batch(make_ending):
+    """In requests to a server, hardly two sentences have the same length."""
+    _, theirs = make_ending()
+    rows = [[5 + i % 20] * (i + 4) for i in range(32)]
+    config, batches = SearchConfig(beam_size=2), []
+    together = theirs.engine.search(SearchRequest(rows, config, on_batch=batches.append))
+    # Some translations reach the maximum length, and are searched again alone.
+    assert len(batches) <= 8 and max(map(len, batches)) >= 8
+    alone = [theirs.engine.search(SearchRequest([row], config))[0] for row in rows]
+    assert [one[0].token_ids for one in together] == [one[0].token_ids for one in alone]
+
+
 @pytest.mark.parametrize("penalty", ["wu", "mean", "none"])
 @pytest.mark.parametrize("alpha", [0.5, 1.0])
 def test_scores_are_those_of_the_hypotheses(
