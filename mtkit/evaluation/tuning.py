@@ -143,7 +143,10 @@ class _Trials:
         return [self._made[settings] for settings in sorted(self._made)]
 
     def goodness(self, trial: Trial, current: SearchSettings) -> tuple[float, ...]:
-        """Return what is larger for a better trial; of equal ones, the cheaper and nearer one."""
+        """Return a sort key, the largest for the best trial.
+
+        Of equal scores, that of the smaller beam and the nearer alpha is better.
+        """
         sign = 1 if self._metric.higher_is_better else -1
         beam_size, alpha = trial.settings
         return sign * trial.score.value, -beam_size, -abs(alpha - current.alpha)

@@ -8,7 +8,9 @@ be translated in any order, in batches, in parts and by several processes.
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
+from mtkit.errors import MtkitError
 from mtkit.search.hypothesis import Hypothesis
 
 Context = tuple[str, ...]
@@ -75,3 +77,17 @@ def last_sentences(
         if sentence := ids[begin:]:
             found.setdefault(tuple(sentence), hypothesis._replace(token_ids=sentence))
     return list(found.values())
+
+
+def next_contexts(contexts: Iterator[Sequence[str]], n: int) -> list[Sequence[str]]:
+    """Return the contexts of the next n lines.
+
+    Raises:
+        MtkitError: There are fewer.
+    """
+    taken = list(islice(contexts, n))
+    if len(taken) < n:
+        raise MtkitError(
+            "fewer contexts than lines to translate", "give one for each line, () for none"
+        )
+    return taken

@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
+CHUNK_LINES = 4_000
+"""Lines that are sorted by length and translated together on a CPU."""
+_GPU_CHUNK_LINES = 20_000
+"""The same on a GPU, where a batch has 8,192 short lines with a beam of 1."""
+
+
+def default_chunk_lines(device: str) -> int:
+    """Return the number of lines to translate together on a device: cpu, cuda or cuda:N."""
+    return _GPU_CHUNK_LINES if device.startswith("cuda") else CHUNK_LINES
+
 
 def ignore_lines(n_lines: int) -> None:
     """Do nothing with a number of finished lines."""

@@ -20,7 +20,13 @@ from mtkit.io.arguments import (
 )
 from mtkit.io.find_model import SHORTLIST_NAME
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.translation.line_search import LineRequest, LineSearch, ignore_lines
+from mtkit.translation.context import next_contexts
+from mtkit.translation.line_search import (
+    LineRequest,
+    LineSearch,
+    default_chunk_lines,
+    ignore_lines,
+)
 from mtkit.translation.result import ExtraOutputs, PairScore, Translation
 
 if TYPE_CHECKING:
@@ -32,16 +38,6 @@ if TYPE_CHECKING:
     from mtkit.translation.line_constraints import LineConstraints
     from mtkit.translation.scoring import PairScorer
     from mtkit.translation.terminology import Terminology
-
-CHUNK_LINES = 4_000
-"""Lines that are sorted by length and translated together on a CPU."""
-_GPU_CHUNK_LINES = 20_000
-"""The same on a GPU, where a batch has 8,192 short lines with a beam of 1."""
-
-
-def default_chunk_lines(device: str) -> int:
-    """Return the number of lines to translate together on a device: cpu, cuda or cuda:N."""
-    return _GPU_CHUNK_LINES if device.startswith("cuda") else CHUNK_LINES
 
 
 class Translator:
@@ -80,7 +76,8 @@ class Translator:
         self.line_search = LineSearch(engine, config, tokenizer, tags, tgt_tags)
         self.config = self.line_search.config
         self.warns_of_idle_shortlist = False
-        self.chunk_lines = CHUNK_LINES
+        device = models[0].model.output_weight.device.type if models else "cpu"
+        self.chunk_lines = default_chunk_lines(device)
         """Lines that `stream` translates together by default."""
 
     @classmethod
@@ -138,7 +135,6 @@ class Translator:
             tgt_tags=tgt_tags,
         )
         translator.warns_of_idle_shortlist = shortlist is not None
-        translator.chunk_lines = default_chunk_lines(models[0].model.output_weight.device.type)
         return translator
 
     @classmethod
@@ -357,7 +353,7 @@ class Translator:
         for texts, constraints in chunks:
             chunk = replace(request, texts=texts, constraints=constraints)
             if windows is not None:
-                chunk = replace(chunk, contexts=_next_contexts(windows, len(texts)))
+                chunk = replace(chunk, contexts=next_contexts(windows, len(texts)))
             if self.warns_of_idle_shortlist and chunk.warn_of_idle_shortlist():
                 self.warns_of_idle_shortlist = False
             if terminology is None:
@@ -386,16 +382,6 @@ class Translator:
             translation._replace(alignment=line.alignment)
             for translation, line in zip(translations, aligned, strict=True)
         ]
-
-
-def _next_contexts(contexts: Iterator[Sequence[str]], n: int) -> list[Sequence[str]]:
-    """Return the contexts of the next n lines."""
-    taken = list(islice(contexts, n))
-    if len(taken) < n:
-        raise MtkitError(
-            "fewer contexts than lines to translate", "give one for each line, () for none"
-        )
-    return taken
 
 
 def _with_constraints(

@@ -13,9 +13,10 @@ from mtkit.errors import MtkitError
 from mtkit.search.shortlist.build import make_shortlist, store_of_pairs
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
+from mtkit.translation.line_search import default_chunk_lines
 from mtkit.translation.long_lines import Limits, split_line
 from mtkit.translation.result import Alternative
-from mtkit.translation.translator import Translator, default_chunk_lines
+from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 
 few = settings(

@@ -79,7 +79,6 @@ def translate_document(
     path, output = Path(path), Path(output)
     _refuse_same_file(path, output)
     _refuse_compression(path, output)
-    protector = Protector(settings.protect)
     stamp = file_stamp(path)
     options = ReadOptions(
         src_lang,
@@ -102,7 +101,7 @@ def translate_document(
             src_lang,
             tgt_lang,
             tuple(settings.masks),
-            protector,
+            Protector(settings.protect),
             translate_constrained,
             settings.context,
         ),

@@ -27,7 +27,7 @@ from mtkit.translation.jobs.translation_spec import (
     load_line_translator,
 )
 from mtkit.translation.jobs.worker_pool import WorkerPool
-from mtkit.translation.translator import default_chunk_lines
+from mtkit.translation.line_search import default_chunk_lines
 from mtkit.workers.ray_actors import (
     ActorOptions,
     call_on_cluster,

@@ -20,9 +20,9 @@ from mtkit.translation.jobs.input_reader import (
 from mtkit.translation.jobs.parts_dir import parts_path
 from mtkit.translation.jobs.translation_spec import RunOptions, TranslationFiles, TranslationSpec
 from mtkit.translation.jobs.write_output import report_written, write_output
+from mtkit.translation.line_search import default_chunk_lines
 from mtkit.translation.lines.document_types import DocumentCheck
 from mtkit.translation.lines.records import LineChunk
-from mtkit.translation.translator import default_chunk_lines
 from mtkit.workers.dist_env import DistEnv
 
 logger = get_logger(__name__)
