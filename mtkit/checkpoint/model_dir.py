@@ -108,11 +108,8 @@ def save_model_dir(path: Path, trained: TrainedModel) -> None:
     """
     refuse_foreign_dir(path)
     with atomic_dir(path) as directory:
-        (directory / CONFIG_NAME).write_text(
-            trained.config.model_dump_json(indent=2) + "\n", encoding="utf-8"
-        )
+        _write_all_but_weights(directory, trained.config, trained.tokenizer)
         save_weights(directory / WEIGHTS_NAME, trained.model)
-        trained.tokenizer.save(directory / TOKENIZER_DIR_NAME)
 
 
 def copy_model_dir(path: Path, out: Path, search: SearchConfig) -> None:
@@ -133,13 +130,15 @@ def copy_model_dir(path: Path, out: Path, search: SearchConfig) -> None:
     config = trained.config.model_copy(update={"search": search})
     check_model_manifest(path)
     with atomic_dir(out) as directory:
-        (directory / CONFIG_NAME).write_text(
-            config.model_dump_json(indent=2) + "\n", encoding="utf-8"
-        )
+        _write_all_but_weights(directory, config, trained.tokenizer)
         for name in (WEIGHTS_NAME, SHORTLIST_NAME):
             if (path / name).is_file():
                 shutil.copyfile(path / name, directory / name)
-        trained.tokenizer.save(directory / TOKENIZER_DIR_NAME)
+
+
+def _write_all_but_weights(directory: Path, config: ModelDirConfig, tokenizer: Tokenizer) -> None:
+    (directory / CONFIG_NAME).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    tokenizer.save(directory / TOKENIZER_DIR_NAME)
 
 
 def with_history(trained: TrainedModel, history: TrainingHistory) -> TrainedModel:

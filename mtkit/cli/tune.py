@@ -71,7 +71,6 @@ def tune(options: TuningOptions, tags: TagOptions, devices: EvaluationDeviceOpti
         mtkit tune -m de-en/averaged -s dev.de -r dev.en -o de-en/tuned
         mtkit tune -m de-en/averaged -s dev.de -r dev.en --beam-size 4 --beam-size 8
     """
-    from mtkit.checkpoint.model_config import read_model_config
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.evaluation.metrics import check_counts
     from mtkit.evaluation.tuning import SearchSettings, tune_search
@@ -113,7 +112,7 @@ def tune(options: TuningOptions, tags: TagOptions, devices: EvaluationDeviceOpti
     print(tuning.to_json() if options.as_json else "\n".join(tuning.lines()))
     if out is not None:
         best = tuning.best.settings._asdict()
-        copy_model_dir(path, out, read_model_config(path).search.model_copy(update=best))
+        copy_model_dir(path, out, search.model_copy(update=best))
         _log(f"wrote {out}")
     elif tuning.best is not tuning.current:
         beam_size, alpha = tuning.best.settings

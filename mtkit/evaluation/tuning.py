@@ -1,7 +1,7 @@
 """Choice of the length penalty and the beam size by the scores of a validation set."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -115,7 +115,7 @@ def _to_dict(trial: Trial) -> dict[str, Any]:
 
 
 class _Trials:
-    """Trials of settings, each made once."""
+    """Trials of settings, each made once; first that of the current ones."""
 
     def __init__(
         self,
@@ -123,17 +123,17 @@ class _Trials:
         references: Sequence[Sequence[str]],
         metric: CorpusMetric,
         resampling: Resampling,
+        current: SearchSettings,
     ) -> None:
         self._translate, self._metric, self._resampling = translate, metric, resampling
         self._n_characters = sum(map(len, references[0]))
         self._made: dict[SearchSettings, Trial] = {}
+        self.current = self.get(current)
 
     def get(self, settings: SearchSettings) -> Trial:
         if settings not in self._made:
             translations = self._translate(settings)
-            system = System(str(settings), [translations])
-            [result] = compare_systems([system], {"": self._metric}, self._resampling).systems
-            score = result.scores[""].score
+            score = self._compare({settings: translations}).systems[0].scores[""].score
             logger.info("%s: %s %.2f", settings, score.name, score.value)
             ratio = sum(map(len, translations)) / max(self._n_characters, 1)
             self._made[settings] = Trial(settings, translations, score, ratio)
@@ -142,14 +142,25 @@ class _Trials:
     def all(self) -> list[Trial]:
         return [self._made[settings] for settings in sorted(self._made)]
 
-    def goodness(self, trial: Trial, current: SearchSettings) -> tuple[float, ...]:
+    def result(self) -> Tuning:
+        """Return all trials, and the comparison of the best one with the current one."""
+        best = max(self.all(), key=self.goodness)
+        pair = {trial.settings: trial.translations for trial in (self.current, best)}
+        comparison = self._compare(pair) if len(pair) > 1 else None
+        return Tuning(self.all(), self.current, best, comparison)
+
+    def goodness(self, trial: Trial) -> tuple[float, ...]:
         """Return a sort key, the largest for the best trial.
 
         Of equal scores, that of the smaller beam and the nearer alpha is better.
         """
         sign = 1 if self._metric.higher_is_better else -1
         beam_size, alpha = trial.settings
-        return sign * trial.score.value, -beam_size, -abs(alpha - current.alpha)
+        return sign * trial.score.value, -beam_size, -abs(alpha - self.current.settings.alpha)
+
+    def _compare(self, translations: Mapping[SearchSettings, list[str]]) -> Comparison:
+        systems = [System(str(settings), [texts]) for settings, texts in translations.items()]
+        return compare_systems(systems, {"": self._metric}, self._resampling)
 
 
 def tune_search(
@@ -175,12 +186,7 @@ def tune_search(
         beam_sizes: Beam sizes to try, each with all values of alpha; by default the model's.
         resampling: Settings of intervals and tests.
     """
-    trials = _Trials(translate, references, metric, resampling or Resampling())
-
-    def goodness(trial: Trial) -> tuple[float, ...]:
-        return trials.goodness(trial, current)
-
-    trials.get(current)
+    trials = _Trials(translate, references, metric, resampling or Resampling(), current)
     for beam_size in beam_sizes or (current.beam_size,):
         if beam_size == 1:
             trials.get(SearchSettings(1, current.alpha))
@@ -188,17 +194,11 @@ def tune_search(
         tried: list[float] = sorted({*(alphas or (*FIRST_ALPHAS, current.alpha))})
         while True:
             row = [trials.get(SearchSettings(beam_size, alpha)) for alpha in tried]
-            best = max(row, key=goodness).settings.alpha
+            best = max(row, key=trials.goodness).settings.alpha
             if alphas or not (further := _around(best, tried)):
                 break
             tried = sorted({*tried, *further})
-    best = max(trials.all(), key=goodness)
-    comparison = None
-    if best.settings != current:
-        pair = [trials.get(current), best]
-        systems = [System(str(trial.settings), [trial.translations]) for trial in pair]
-        comparison = compare_systems(systems, {"": metric}, resampling or Resampling())
-    return Tuning(trials.all(), trials.get(current), best, comparison)
+    return trials.result()
 
 
 def _around(best: float, tried: Sequence[float]) -> list[float]:
