@@ -24,6 +24,7 @@ from mtkit.checking.scan import (
     read_texts,
     scan_corpus,
 )
+from mtkit.config.clean import TestOverlap
 from mtkit.config.data import DataConfig, corpus_name
 from mtkit.corpus.misalignment.line_shifts import Shift, find_shifts
 from mtkit.corpus.read.change_guard import FileSnapshot
@@ -43,7 +44,12 @@ _SHOWN_AS_PAIRS = ("one_sided", "wrong_language", "wrong_script", "few_letters")
 
 
 def check_corpora(
-    data: DataConfig, *, n_shown: int = 3, find_shift: bool = True, n_workers: int | None = None
+    data: DataConfig,
+    *,
+    n_shown: int = 3,
+    find_shift: bool = True,
+    n_workers: int | None = None,
+    test_overlap: TestOverlap = "off",
 ) -> CheckReport:
     """Check training, validation and test corpora.
 
@@ -55,6 +61,7 @@ def check_corpora(
         n_shown: Number of examples per finding, at most MAX_LINES.
         find_shift: Whether to search for shifted lines, which takes longer than all other checks.
         n_workers: Number of processes; by default one per core, or none for small corpora.
+        test_overlap: `clean.test_overlap` of the recipe: what training leaves out is only noted.
     Raises:
         MtkitError: A corpus changes while it is read, or the temporary directory is full.
     """
@@ -71,7 +78,11 @@ def check_corpora(
     with tempfile.TemporaryDirectory(prefix="mtkit-check-") as temp_dir:
         try:
             report = CheckReport(
-                tuple(_corpus_reports(corpora, Path(temp_dir), n_shown, find_shift, n_workers))
+                tuple(
+                    _corpus_reports(
+                        corpora, Path(temp_dir), n_shown, find_shift, n_workers, test_overlap
+                    )
+                )
             )
         except OSError as exc:
             if exc.errno != errno.ENOSPC:
@@ -90,7 +101,12 @@ def _n_bytes(corpus: CheckedCorpus) -> int:
 
 
 def _corpus_reports(
-    corpora: Sequence[CheckedCorpus], temp_dir: Path, n_shown: int, find_shift: bool, n_workers: int
+    corpora: Sequence[CheckedCorpus],
+    temp_dir: Path,
+    n_shown: int,
+    find_shift: bool,
+    n_workers: int,
+    test_overlap: TestOverlap,
 ) -> Iterator[CorpusReport]:
     held_out = {
         corpus.number: held_out_keys(corpus) for corpus in corpora if corpus.role != "train"
@@ -117,7 +133,7 @@ def _corpus_reports(
         for number, draft in find_repeats(group, temp_dir, n_shown):
             drafts[number].append(draft)
     overlaps = {
-        number: list(find_overlaps(keys_of_line, training))
+        number: list(find_overlaps(keys_of_line, training, test_overlap))
         for number, keys_of_line in held_out.items()
     }
     looks_for_overlap = any(result.error is None for result in others)
@@ -232,7 +248,8 @@ def _finding(
     return Finding(
         name=draft.name,
         where=draft.where,
-        severity=severity_of(
+        severity=draft.severity
+        or severity_of(
             draft.name,
             draft.occurrences.n / max(1, draft.n_of),
             is_trained_on=corpus.role == "train",
@@ -243,6 +260,7 @@ def _finding(
         examples=tuple(examples),
         detail=draft.detail,
         todo=_todo(corpus, draft) or RULES[draft.name].todo,
+        why=draft.why or RULES[draft.name].why,
         figures=draft.figures,
     )
 

@@ -8,6 +8,7 @@ from mtkit.checking.counts import MAX_LINES, Occurrences
 from mtkit.checking.line_keys import KEY_KINDS, REPEAT_KINDS, find_occurrences, first_equal_rows
 from mtkit.checking.make_findings import FindingDraft
 from mtkit.checking.scan import ScanResult
+from mtkit.config.clean import TestOverlap
 from mtkit.config.data import corpus_name
 from mtkit.corpus.clean.duplicates import find_duplicates
 
@@ -82,13 +83,16 @@ def _describe_row(row: int, starts: Sequence[int], group: Sequence[ScanResult], 
 
 
 def find_overlaps(
-    keys_of_line: dict[int, tuple[bytes, ...]], training: Sequence[ScanResult]
+    keys_of_line: dict[int, tuple[bytes, ...]],
+    training: Sequence[ScanResult],
+    test_overlap: TestOverlap = "off",
 ) -> Iterator[FindingDraft]:
     """Find what a held-out corpus shares with the training corpora.
 
     Args:
         keys_of_line: Keys of the held-out corpus by line.
         training: Scan results of the training corpora for these keys.
+        test_overlap: What training leaves out; a finding about nothing else is a note.
     """
     counts: dict[str, int] = dict.fromkeys(KEY_KINDS, 0)
     lines = []
@@ -116,7 +120,7 @@ def find_overlaps(
         ).format(*exact)
         if folded != exact:
             detail += "; ignoring case and punctuation, {:,}, {:,} and {:,}".format(*folded)
-        yield FindingDraft(
+        draft = FindingDraft(
             "overlap",
             "pair",
             Occurrences(len(lines), lines[:MAX_LINES]),
@@ -125,6 +129,11 @@ def find_overlaps(
             notes=notes,
             figures=counts,
         )
+        n_left_out = {"off": 0, "pair": counts["folded_pair"], "either": len(lines)}[test_overlap]
+        if n_left_out == len(lines):
+            why = f"`clean.test_overlap: {test_overlap}` leaves them out of training."
+            draft = draft._replace(severity="note", why=why, todo="Nothing to do.")
+        yield draft
 
 
 def _training_line(key: bytes, training: Sequence[ScanResult]) -> str | None:

@@ -36,6 +36,8 @@ class Finding:
     """Further explanation."""
     todo: str = ""
     """Recommended action."""
+    why: str = ""
+    """Why it matters, if that differs from the rule's."""
     figures: Mapping[str, Any] = field(default_factory=dict)
     """Figures of this rule for the JSON report."""
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from mtkit.checking.counts import MAX_LINES, CorpusCounts, Occurrences, Where
-from mtkit.checking.rules import RULES
+from mtkit.checking.rules import RULES, Severity
 from mtkit.corpus.misalignment.line_shifts import Shift
 from mtkit.corpus.scripts import scripts_of_language
 from mtkit.corpus.sentence_pair import SIDES, Side
@@ -35,6 +35,10 @@ class FindingDraft(NamedTuple):
     """Notes by line."""
     todo: str = ""
     """Recommended action, if it differs from the rule's."""
+    why: str = ""
+    """Why it matters, if that differs from the rule's."""
+    severity: Severity | None = None
+    """Severity, if it differs from the rule's."""
     translated_by: Mapping[int, int] = MappingProxyType({})
     """For lines of the source, the line of the target that translates them."""
     figures: Mapping[str, Any] = MappingProxyType({})

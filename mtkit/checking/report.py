@@ -72,7 +72,7 @@ def _rule_lines(findings: list[Finding]) -> Iterator[str]:
     for finding in findings:
         if finding.detail:
             yield f"{_INDENT}{finding.detail}"
-    yield f"{_INDENT}{rule.why}"
+    yield f"{_INDENT}{findings[0].why or rule.why}"
     if findings[0].todo:
         yield f"{_INDENT}-> {findings[0].todo}"
     examples = [example for finding in findings for example in finding.examples]
@@ -164,7 +164,7 @@ def _finding_dict(finding: Finding) -> dict[str, Any]:
         "examples": [example._asdict() for example in finding.examples],
         "title": RULES[finding.name].title,
         "detail": finding.detail,
-        "why": RULES[finding.name].why,
+        "why": finding.why or RULES[finding.name].why,
         "todo": finding.todo,
         **finding.figures,
     }

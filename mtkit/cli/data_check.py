@@ -46,7 +46,13 @@ def check(
 
     data = corpus.data_config()
     refuse_overwriting([], [*corpus_paths(data), corpus.recipe_path])
-    report = check_corpora(data, n_shown=n_shown, find_shift=shift, n_workers=n_workers)
+    report = check_corpora(
+        data,
+        n_shown=n_shown,
+        find_shift=shift,
+        n_workers=n_workers,
+        test_overlap=corpus.test_overlap(),
+    )
     print(to_json(report) if as_json else to_text(report))
     if not report.can_train:
         raise typer.Exit(1)

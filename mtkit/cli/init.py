@@ -57,6 +57,7 @@ def _init_from_data(options: InitOptions, train: tuple[Path, Path]) -> None:
 
 def _init_preset(options: InitOptions) -> None:
     from mtkit.config.presets import PRESETS
+    from mtkit.io.logs import get_logger
 
     preset, directory = options.preset, options.directory
     if preset is None or directory is None:
@@ -75,6 +76,9 @@ def _init_preset(options: InitOptions) -> None:
     if recipe.train is None and validation is None:
         validation = recipe.files_in_directory("validation")
     recipe.write(validation, PRESETS[preset], {}, is_full=options.is_full)
+    for path in (*(recipe.train or ()), *(recipe.validation or ())):
+        if not path.exists():
+            get_logger(__name__).warning("`%s`: no such file; create it before training", path)
     print(f"wrote {recipe.path}: {recipe.src_lang} to {recipe.tgt_lang}")
     if recipe.train is None:
         names = " and ".join(map(str, recipe.files_in_directory("train")))

@@ -59,6 +59,7 @@ def push(
     """
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.io.find_model import refuse_no_model
+    from mtkit.io.logs import counted
 
     if public and not upload:
         raise typer.BadParameter("--public needs --upload")
@@ -77,4 +78,4 @@ def push(
         upload=upload,
         private=not public,
     )
-    print(f"{pushed.place}: {pushed.n_files} files, {pushed.n_bytes / 1e6:,.1f} MB")
+    print(f"{pushed.place}: {counted(pushed.n_files, 'files')}, {pushed.n_bytes / 1e6:,.1f} MB")

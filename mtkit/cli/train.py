@@ -116,11 +116,12 @@ def train(run: TrainingRunOptions, devices: TrainingDeviceOptions) -> None:
 
 def _print_result(recipe: "Recipe", result: "TrainingResult") -> None:
     from mtkit.checkpoint.averaging import is_worth_averaging
+    from mtkit.io.logs import counted
 
     best = ""
     if result.best_score is not None:
         best = f"; best {result.metric} on the validation corpus {result.best_score:.2f}"
-    print(f"trained {result.n_steps:,} steps{best}")
+    print(f"trained {counted(result.n_steps, 'steps')}{best}")
     print(f"model: {result.model_dir}")
     if result.is_time_up:
         return

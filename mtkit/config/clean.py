@@ -6,6 +6,11 @@ from pydantic import Field, model_validator
 
 from mtkit.config.section import NonNegativeFloat, NonNegativeInt, Section
 
+TestOverlap = Literal["off", "pair", "either"]
+"""Pairs of held-out sets that are dropped from training: none, those that match on both sides, or
+on either.
+"""
+
 
 class CleanConfig(Section):
     """Text fixes and pair filters, applied before tokenization. Recipe section `clean:`.
@@ -56,7 +61,7 @@ class CleanConfig(Section):
     """Minimum number of letters for dropping a pair with the same text on both sides, ignoring case
     and punctuation; 0 is off, 1 drops every copy. Copied sentences teach a model to copy
     (Khayrallah and Koehn 2018), while names and short titles may be the same in both languages."""
-    test_overlap: Literal["off", "pair", "either"] = "pair"
+    test_overlap: TestOverlap = "pair"
     """Drop pairs that also occur in `data.validation` or `data.test`, ignoring case and punctuation
     and in either direction (pair), or of which one side does (either). Training on test sentences
     inflates scores, but either also drops everyday sentences such as `Thank you.`"""

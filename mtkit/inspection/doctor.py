@@ -18,6 +18,7 @@ from mtkit.config.auto.statistics import Machine
 from mtkit.engines.cpu.packed_linear import can_quantize
 from mtkit.errors import MtkitError
 from mtkit.inspection.hardware import detect_machine
+from mtkit.io.logs import counted
 from mtkit.version import __version__
 from mtkit.workers.cpu_info import cpu_flags, cpu_has_bf16, cpu_has_int8, processor_name
 
@@ -239,8 +240,8 @@ def _core_warnings(n_cores: int, quota: float | None) -> Iterator[str]:
         yield f"the container allows {quota:g} of {n_cores} cores; {advice}"
     if (load := _load()) > n_cores:
         yield (
-            f"the machine is busy: load {load:.1f} on {n_cores} cores; other programs slow "
-            "training down"
+            f"the machine is busy: load {load:.1f} on {counted(n_cores, 'cores')}; other programs "
+            "slow training down"
         )
 
 

@@ -12,6 +12,7 @@ from mtkit.checking.check import check_corpora
 from mtkit.checking.report import to_dict, to_text
 from mtkit.checking.rules import RULES
 from mtkit.config.data import CorpusSource, DataConfig
+from mtkit.corpus.clean.held_out_keys import HeldOutKeys
 from mtkit.corpus.scripts import UNKNOWN_LANG
 from tests.strategies import reads_as_text
 
@@ -256,6 +257,33 @@ def test_overlap_with_held_out_sets(corpus):
         "the source is line 6 of train",
         "the target, ignoring case and punctuation, is line 8 of train",
     ]
+
+
+def test_overlap_that_training_leaves_out_is_a_note(corpus):
+    """As counted by the rule that drops the pairs from the training corpus."""
+    same = list(zip(corpus.src[:3], corpus.tgt[:3], strict=True))
+    one_sided = (corpus.src[5], b"New text.")
+    data = DataConfig(src_lang="ko", tgt_lang="en", train=(corpus.write(),))
+    training = [
+        (src.decode(), tgt.decode()) for src, tgt in zip(corpus.src, corpus.tgt, strict=True)
+    ]
+    severities = []
+    for pairs in [*same], [*same, one_sided]:
+        test = Corpus(corpus.folder / "test", *zip(*pairs, strict=True)).write("test")
+        texts = [(src.decode(), tgt.decode()) for src, tgt in pairs]
+        for how in "off", "pair", "either":
+            report = check_corpora(
+                data.model_copy(update={"test": (test,)}), find_shift=False, test_overlap=how
+            )
+            found = only(report, "overlap", 1)
+            keys = HeldOutKeys(texts, how)
+            left = [pair for pair in training if how == "off" or not keys.contains(*pair)]
+            is_seen = any(src in {s for s, _ in left} for src, _ in texts)
+            assert (found.severity == "warning") == is_seen, (how, pairs)
+            severities.append(found.severity)
+    assert set(severities) == {"note", "warning"}
+    assert "`clean.test_overlap: either` leaves them out" in to_text(report)
+    assert "score says nothing" not in to_text(report)
 
 
 def test_tags_hide_no_overlap(corpus):

@@ -40,6 +40,15 @@ def test_files_are_named_from_the_current_directory(mtkit, tmp_path, monkeypatch
     assert recipe.data.validation == ()
 
 
+def test_a_missing_file_is_named(mtkit, tmp_path, monkeypatch):
+    """The recipe may be written before its files, but a typing error does not wait for training."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.ko").touch()
+    outcome = mtkit("init", "tiny", "system", "--train-src", "a.ko", "--train-tgt", "a.en")
+    assert outcome.status == 0
+    assert "warning: `a.en`: no such file" in outcome.err and "a.ko" not in outcome.err
+
+
 def test_validation_files(mtkit, tmp_path):
     assert (
         mtkit(

@@ -143,7 +143,7 @@ def test_unknown_command_suggests_the_nearest(mtkit, typed, meant):
         ("train r.yaml --max-time soon", "--max-time: soon is not a duration"),
         ("train r.yaml --device", "--device needs a value: --device DEVICE"),
         ("train r.yaml --dry-run=yes", "--dry-run takes no value"),
-        ("init --from-data a.ko", "--from-data needs a value: --from-data SRC TGT"),
+        ("init --from-data a.ko", "--from-data needs 2 values: --from-data SRC TGT"),
         ("average run extra -o out", "`mtkit average`: too many arguments: extra"),
     ],
 )

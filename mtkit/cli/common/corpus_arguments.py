@@ -12,6 +12,7 @@ from mtkit.cli.common.option_groups import option_group
 from mtkit.io.paths import is_recipe_name
 
 if TYPE_CHECKING:
+    from mtkit.config.clean import TestOverlap
     from mtkit.config.data import CorpusSource, DataConfig
 
 _ONE_FILE_SUFFIXES = (".tsv", ".jsonl")
@@ -95,6 +96,12 @@ class CorpusOptions:
             validation=held_out["validation"],
             test=held_out["test"],
         )
+
+    def test_overlap(self) -> "TestOverlap":
+        """Return which held-out pairs training leaves out: as a recipe specifies, else none."""
+        from mtkit.config.recipe import Recipe
+
+        return Recipe.load(self.recipe_path).clean.test_overlap if self.recipe_path else "off"
 
     def _extended_recipe(
         self, path: Path, held_out: dict[str, tuple["CorpusSource", ...]]

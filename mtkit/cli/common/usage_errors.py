@@ -142,8 +142,9 @@ def _explain(exc: Any, ctx: Any, args: list[str]) -> UsageMistake:
             None,
         )
         if param is not None and not param.is_flag:
+            n_values = "a value" if param.nargs == 1 else f"{param.nargs} values"
             return UsageMistake(
-                f"{exc.option_name} needs a value: {exc.option_name} {value_name(param)}",
+                f"{exc.option_name} needs {n_values}: {exc.option_name} {value_name(param)}",
                 _SEE_HELP.format(ctx.command_path),
             )
         return UsageMistake(f"{exc.option_name} takes no value", f"write {exc.option_name} alone")

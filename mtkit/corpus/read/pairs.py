@@ -12,6 +12,7 @@ from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.build_manifest import content_hash
 from mtkit.io.compression import SUFFIXES
+from mtkit.io.logs import counted
 from mtkit.io.paths import display_name
 from mtkit.io.progress import progress
 from mtkit.io.spool import read_spooled_lines, spool_if_stream
@@ -180,7 +181,8 @@ def file_format(source: CorpusSource) -> FileFormat:
         formats = "tsv, csv, jsonl, parquet, tmx, xliff, po or xlsx"
         raise MtkitError(
             f"`{display_name(source.file)}`: its name does not determine its format",
-            f"set `format` of that corpus to {formats}",
+            "give text as two files, source and target; for one file with both sides, set `format` "
+            f"of that corpus to {formats}",
         )
     return _FORMATS[suffixes[-1]]
 
@@ -213,7 +215,7 @@ def _zip_lines(
                 n_longer = n_read + 1 + sum(1 for _ in longer)
                 n_src, n_tgt = (n_read, n_longer) if src is None else (n_longer, n_read)
                 raise MtkitError(
-                    f"`{src_name}` has {n_src:,} lines, but `{tgt_name}` has {n_tgt:,}",
+                    f"`{src_name}` has {counted(n_src, 'lines')}, but `{tgt_name}` has {n_tgt:,}",
                     "line N of one must translate line N of the other; `mtkit data "
                     "check` finds where they diverge",
                 )

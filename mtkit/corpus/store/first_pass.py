@@ -9,7 +9,7 @@ from mtkit.corpus.read.pairs import describe_source, read_pairs
 from mtkit.corpus.sentence_pair import SentencePair
 from mtkit.corpus.store.word_links import read_links
 from mtkit.errors import MtkitError
-from mtkit.io.logs import get_logger
+from mtkit.io.logs import counted, get_logger
 from mtkit.io.paths import display_name
 from mtkit.io.progress import ProgressBar, progress
 
@@ -52,7 +52,7 @@ def _read_source(source: CorpusSource, recipe: Recipe, bar: ProgressBar) -> int:
         and (n_lines := sum(1 for _ in read_links(source.alignment))) != reader.n_pairs
     ):
         raise MtkitError(
-            f"`{display_name(source.alignment)}` has {n_lines:,} lines, but "
+            f"`{display_name(source.alignment)}` has {counted(n_lines, 'lines')}, but "
             f"`{display_name(source.src)}` has {reader.n_pairs:,}",
             "line N must align line N of src and tgt; run the word aligner on these files again",
         )

@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mtkit.io.logs import counted
+
 MAX_LISTED = 1_000
 """Segments that are listed; all are counted."""
 
@@ -56,5 +58,5 @@ class DocumentReport:
     def __str__(self) -> str:
         """Return for example `12 segments, 11 changed; source kept: 1`."""
         counts = [*self.fallbacks.most_common(), *self.flags.most_common()]
-        text = f"{self.n_segments:,} segments, {self.n_changed:,} changed"
+        text = f"{counted(self.n_segments, 'segments')}, {self.n_changed:,} changed"
         return "; ".join([text, *(f"{name}: {n:,}" for name, n in counts)])

@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
+from mtkit.io.logs import counted
 from mtkit.io.progress import format_duration, format_rate
 from mtkit.training.reporting.throughput import Throughput
 
@@ -44,7 +45,7 @@ def format_training(values: dict[str, float], loss_curve: str = "") -> str:
         share = 100 * values["data_wait"]
         parts.append(f"{share:.0f} % of the time waiting for batches (batches.n_workers)")
     if values["n_skipped"]:
-        parts.append(f"{values['n_skipped']:.0f} updates skipped")
+        parts.append(f"{counted(round(values['n_skipped']), 'updates')} skipped")
     return ", ".join(parts)
 
 
