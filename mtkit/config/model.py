@@ -67,6 +67,11 @@ class ModelConfig(Section):
         """Whether positions are added that a formula computes, of any length."""
         return self.positions in ("sinusoidal", "sinusoidal_t2t")
 
+    @property
+    def position_limit(self) -> int | None:
+        """Maximum length of a sequence, EOS included; None if positions do not limit it."""
+        return self.max_positions if self.positions == "learned" else None
+
     @model_validator(mode="after")
     def heads_divide_width(self) -> Self:
         if self.d_model % self.n_heads:

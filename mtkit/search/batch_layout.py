@@ -1,7 +1,7 @@
 """Layout of a batch: padded lengths, and the order of the rows when some have left."""
 
 
-def padded_length(n_positions: int) -> int:
+def padded_length(n_positions: int, limit: int | None = None) -> int:
     """Return the length to which a sentence is padded, whatever else is in its batch.
 
     Sums over a source differ in the last bit if padding is added to it, although padding has no
@@ -9,9 +9,11 @@ def padded_length(n_positions: int) -> int:
 
     Args:
         n_positions: Number of positions of the sentence, EOS included.
+        limit: Length beyond which nothing is padded; None if there is no limit.
     """
     step = 4 if n_positions <= 32 else 8 if n_positions <= 128 else 16
-    return -(-n_positions // step) * step
+    padded = -(-n_positions // step) * step
+    return padded if limit is None else max(n_positions, min(padded, limit))
 
 
 def coarse_length(n_positions: int) -> int:

@@ -5,7 +5,6 @@ The engines' scorers are derived from this one and tested against it.
 
 import copy
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +17,7 @@ from mtkit.config.model import AlignmentHead
 from mtkit.config.search import SearchConfig
 from mtkit.model.transformer import Transformer
 from mtkit.search.batch_layout import padded_length
+from mtkit.search.max_length import shortest_limit
 from mtkit.search.scorer import Averaging, StepScorer, TopTokens, top_tokens_of
 from mtkit.tokenizer.special_ids import SpecialIds
 
@@ -141,10 +141,7 @@ class EnsembleScorer(StepScorer[EnsembleState]):
         self.shortlist = shortlist
         self.src_special, self.tgt_special = src_special, tgt_special
         self.bos_id, self.eos_id = tgt_special.bos, tgt_special.eos
-        limits = [
-            model.config.max_positions for model in models if model.config.positions == "learned"
-        ]
-        self.max_length = min(limits, default=None)
+        self.max_length = shortest_limit(model.config for model in models)
         self.never = tgt_special.never_generated
         self.heads = list(
             heads
@@ -268,7 +265,7 @@ class EnsembleScorer(StepScorer[EnsembleState]):
 
     def _padded_length(self, n_tokens: int) -> int:
         """Return the length of a source with EOS and padding; learned positions limit padding."""
-        return max(n_tokens + 1, min(padded_length(n_tokens + 1), self.max_length or sys.maxsize))
+        return padded_length(n_tokens + 1, self.max_length)
 
     def _padded(self, sources: list[list[int]], length: int) -> Tensor:
         eos, pad = self.src_special.eos, self.src_special.pad

@@ -1,10 +1,17 @@
 """Maximum length of translations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
 from mtkit.search.constraints.constraints import Constraints
+
+
+def shortest_limit(models: Iterable[ModelConfig]) -> int | None:
+    """Return the maximum length of a sequence, EOS included, in all models; None without a limit."""
+    limits = (model.position_limit for model in models)
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def max_target_lengths(

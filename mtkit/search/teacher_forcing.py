@@ -1,7 +1,6 @@
 """Teacher forcing: probabilities and attention of given translations."""
 
 import math
-import sys
 from collections.abc import Sequence
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 from mtkit.config.model import AlignmentHead
 from mtkit.model.transformer import Transformer
 from mtkit.search.batch_layout import coarse_length, padded_length
+from mtkit.search.max_length import shortest_limit
 from mtkit.search.scorer import Averaging
 from mtkit.tokenizer.special_ids import SpecialIds
 
@@ -31,10 +31,7 @@ class TeacherForcedScorer:
     ) -> None:
         self.models = list(models)
         self.src_special, self.tgt_special = src_special, tgt_special
-        limits = [
-            model.config.max_positions for model in models if model.config.positions == "learned"
-        ]
-        self.max_positions = min(limits, default=None)
+        self.max_length = shortest_limit(model.config for model in models)
         """Maximum length of a source and of a target, EOS included; None if there is no limit."""
 
     @property
@@ -135,20 +132,16 @@ class TeacherForcedScorer:
             else torch.stack(picked_R).logsumexp(0) - math.log(len(picked_R))
         )
 
-    def _padded_length(self, n_positions: int) -> int:
-        # Learned positions may limit the padding.
-        return max(n_positions, min(padded_length(n_positions), self.max_positions or sys.maxsize))
-
     def _pad_sources(self, sources: Sequence[list[int]]) -> Tensor:
-        eos, pad = self.src_special.eos, self.src_special.pad
-        width = self._padded_length(max(map(len, sources)) + 1)
-        return torch.tensor(
-            [[*ids, eos, *[pad] * (width - len(ids) - 1)] for ids in sources], device=self.device
-        )
+        special = self.src_special
+        return self._pad([[*ids, special.eos] for ids in sources], special.pad)
 
     def _pad_targets(self, targets: Sequence[list[int]]) -> Tensor:
-        bos, pad = self.tgt_special.bos, self.tgt_special.pad
-        width = self._padded_length(max(map(len, targets)) + 1)
+        special = self.tgt_special
+        return self._pad([[special.bos, *ids] for ids in targets], special.pad)
+
+    def _pad(self, rows: list[list[int]], pad_id: int) -> Tensor:
+        width = padded_length(max(map(len, rows)), self.max_length)
         return torch.tensor(
-            [[bos, *ids, *[pad] * (width - len(ids) - 1)] for ids in targets], device=self.device
+            [[*row, *[pad_id] * (width - len(row))] for row in rows], device=self.device
         )

@@ -66,13 +66,12 @@ class Teacher:
                     "train the student with the teacher's tokenizer: word-level distillation needs"
                     " identical vocabularies",
                 )
-        config = trained.config.model
-        if config.positions == "learned" and config.max_positions < max_positions:
+        limit = trained.config.model.position_limit
+        if limit is not None and limit < max_positions:
             raise MtkitError(
-                f"`{path}`: the teacher has {config.max_positions} learned positions, fewer than"
+                f"`{path}`: the teacher has {limit} learned positions, fewer than"
                 f" model.max_positions ({max_positions})",
-                f"set model.max_positions to {config.max_positions}, and preprocess.max_length"
-                " below it",
+                f"set model.max_positions to {limit}, and preprocess.max_length below it",
             )
         return cls(trained.model, dtype)
 

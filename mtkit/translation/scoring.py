@@ -148,7 +148,7 @@ class PairScorer:
             yield from found
 
     def _check_lengths(self, lengths: list[tuple[int, int, int]]) -> None:
-        limit = self.scorer.max_positions
+        limit = self.scorer.max_length
         for line, n_src, n_tgt in lengths:
             if limit is not None and max(n_src, n_tgt) + 1 > limit:
                 side, n_tokens = ("source", n_src) if n_src >= n_tgt else ("target", n_tgt)

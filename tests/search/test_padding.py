@@ -15,6 +15,10 @@ def test_a_padded_length_is_hardly_more_and_grows_with_the_sentence():
     assert [padded_length(length) for length in lengths] == lengths
 
 
+def test_padding_stops_at_a_limit():
+    assert [padded_length(n, limit=10) for n in (1, 8, 9, 10, 11)] == [4, 8, 10, 10, 11]
+
+
 def test_coarse_lengths_are_few_and_less_than_half_more():
     assert sorted({coarse_length(n) for n in range(1, 513)}) == [
         16,

@@ -111,5 +111,5 @@ def test_only_learned_positions_have_a_limit(make_trained, special):
         make_trained(positions=positions, max_positions=16).model
         for positions in ("sinusoidal", "rotary")
     ]
-    assert TeacherForcedScorer([*learned, *others], special, special).max_positions == 24
-    assert TeacherForcedScorer(others, special, special).max_positions is None
+    assert TeacherForcedScorer([*learned, *others], special, special).max_length == 24
+    assert TeacherForcedScorer(others, special, special).max_length is None

@@ -176,8 +176,4 @@ def n_positions(config: ModelConfig) -> int | None:
     """
     if config.positions == "rotary":
         return None
-    return (
-        config.max_positions
-        if config.positions == "learned"
-        else max(2 * config.max_positions, _MIN_POSITIONS)
-    )
+    return config.position_limit or max(2 * config.max_positions, _MIN_POSITIONS)

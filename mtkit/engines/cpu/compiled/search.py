@@ -115,9 +115,7 @@ class CompiledSearch:
             else PositionTable(model.config)
             for positions in (model.src_positions, model.tgt_positions)
         ]
-        self.max_length = (
-            model.config.max_positions if model.config.positions == "learned" else None
-        )
+        self.max_length = model.config.position_limit
         _check(self, TeacherForcedScorer([model], src_special, tgt_special))
 
     @torch.inference_mode()
