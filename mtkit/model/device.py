@@ -16,11 +16,11 @@ def choose_device(device: str) -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
+        is_supported = chosen.type in ("cpu", "cuda")
     except (RuntimeError, AssertionError, NotImplementedError, TypeError):
-        raise MtkitError(
-            f"device {device} is not available",
-            "choose cpu, cuda or cuda:N, or auto",
-        ) from None
+        is_supported = False
+    if not is_supported:
+        raise MtkitError(f"device {device} is not available", "choose cpu, cuda or cuda:N, or auto")
     if chosen.type == "cuda":
         # cuDNN plans for a tenth of a second for each new shape of attention, and there are many.
         torch.backends.cuda.enable_cudnn_sdp(False)

@@ -23,9 +23,11 @@ def test_memory_is_that_of_the_system():
     assert detect_machine("cpu").memory_gb == pytest.approx(int(kilobytes[1]) / 2**20, rel=0.01)
 
 
-def test_missing_device():
-    with pytest.raises(MtkitError, match="cuda:99 is not available"):
-        detect_machine("cuda:99")
+@pytest.mark.parametrize("device", ["cuda:99", "meta", "gpu"])
+def test_a_device_that_is_missing_or_not_supported(device):
+    # Torch has the device meta on every machine; a model there has no weights.
+    with pytest.raises(MtkitError, match=f"{device} is not available"):
+        detect_machine(device)
 
 
 @pytest.mark.gpu
