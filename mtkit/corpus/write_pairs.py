@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
-from mtkit.io.compression import SUFFIXES, compressed
+from mtkit.io.compression import compressed, without_compression_suffix
 
 PairsPath = Path | tuple[Path, Path]
 """One file with both sides, whose suffix selects the format, or two text files; `-` is TSV on
@@ -59,8 +59,7 @@ def open_output(path: Path) -> Iterator[BinaryIO]:
 
 
 def _line_formatter(path: Path, langs: tuple[str, str]) -> Callable[[tuple[str, str]], str]:
-    suffixes = [suffix for suffix in path.suffixes if suffix not in SUFFIXES]
-    kind = suffixes[-1] if suffixes else ""
+    kind = without_compression_suffix(path).suffix
     if str(path) == "-" or kind == ".tsv":
         return lambda pair: "\t".join(text.replace("\t", " ") for text in pair)
     if kind == ".jsonl":

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any, BinaryIO, Literal, cast
 
@@ -18,7 +18,7 @@ from mtkit.errors import MtkitError
 
 Compression = Literal["gzip", "xz", "zstd"]
 
-SUFFIXES: dict[str, Compression] = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
+_SUFFIXES: dict[str, Compression] = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
 _FIRST_BYTES: dict[bytes, Compression] = {
     b"\x1f\x8b": "gzip",
     b"\xfd7zXZ\0": "xz",
@@ -28,6 +28,16 @@ _FIRST_BYTES: dict[bytes, Compression] = {
 }
 _CHUNK_SIZE = 1 << 14
 """Compressed bytes that are decompressed at a time; text rarely grows more than tenfold."""
+
+
+def compression_of(name: str | PurePath) -> Compression | None:
+    """Return the compression that a file name ends in; None if it ends in something else."""
+    return _SUFFIXES.get(PurePath(name).suffix.lower())
+
+
+def without_compression_suffix(path: Path) -> Path:
+    """Return a path without .gz, .xz or .zst at its end."""
+    return path.with_suffix("") if compression_of(path) else path
 
 
 def read_start(blocks: Iterator[bytes], marks: Collection[bytes]) -> bytes:
@@ -63,10 +73,11 @@ def decompressed(blocks: Iterator[bytes], name: str) -> Iterator[bytes]:
     for mark, compression in _FIRST_BYTES.items():
         if start.startswith(mark):
             return _decompress(chain([start], blocks), compression, name)
-    if (suffix := PurePath(name).suffix) in SUFFIXES:
+    if compression := compression_of(name):
         raise MtkitError(
-            f"`{name}`: broken {SUFFIXES[suffix]}: it does not begin like such a file",
-            f"download it again, or remove {suffix} from its name if it is plain text",
+            f"`{name}`: broken {compression}: it does not begin like such a file",
+            f"download it again, or remove {PurePath(name).suffix} from its name if it is plain"
+            " text",
         )
     return chain([start], blocks)
 
@@ -121,7 +132,7 @@ def compressed(raw: BinaryIO, name: str) -> Iterator[BinaryIO]:
     Raises:
         MtkitError: zstd is not installed.
     """
-    compression = SUFFIXES.get(PurePath(name).suffix)
+    compression = compression_of(name)
     if compression is None:
         yield raw
     else:

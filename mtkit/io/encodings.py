@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import PurePath
 
-from mtkit.io.compression import SUFFIXES
+from mtkit.io.compression import compression_of
 
 _SAMPLE_CHARS = 1 << 18
 """Characters that are checked for plausibility; all bytes must be valid in an encoding."""
@@ -66,7 +66,7 @@ def shell_command(command: str, name: str) -> str:
     """Return a shell command with a file, compressed or not, as its input."""
     if name == "stdin":
         return command
-    if compression := SUFFIXES.get(PurePath(name).suffix):
+    if compression := compression_of(name):
         return f"{compression} -dc {shlex.quote(name)} | {command} > NEW"
     return f"{command} < {shlex.quote(name)} > NEW"
 

@@ -41,6 +41,11 @@ def test_output_can_be_decompressed_by_other_programs(tmp_path, suffix):
     assert UNPACK[suffix]((tmp_path / f"a{suffix}").read_bytes()) == TEXT
 
 
+def test_a_suffix_in_capitals_counts(tmp_path):
+    write_lines(tmp_path / "a.GZ", ["Grüße"])
+    assert gzip.decompress((tmp_path / "a.GZ").read_bytes()) == "Grüße\n".encode()
+
+
 @each_packing
 def test_equal_text_makes_equal_files(tmp_path, suffix):
     for name in "ab":

@@ -187,12 +187,9 @@ class PairOptionsCommand(HeldOutOptionsCommand):
 
 def is_one_file(path: Path) -> bool:
     """Whether an output holds both sides, judged by its name; `-` does."""
-    from mtkit.io.compression import SUFFIXES
+    from mtkit.io.compression import without_compression_suffix
 
-    return (
-        str(path) == "-"
-        or (path.with_suffix("") if path.suffix in SUFFIXES else path).suffix in _ONE_FILE_SUFFIXES
-    )
+    return str(path) == "-" or without_compression_suffix(path).suffix in _ONE_FILE_SUFFIXES
 
 
 def has_both_sides(path: Path) -> bool:

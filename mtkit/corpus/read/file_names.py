@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from mtkit.corpus.scripts import scripts_of_language
-from mtkit.io.compression import SUFFIXES
+from mtkit.io.compression import without_compression_suffix
 
 _BOTH = re.compile(r"(?:^|[^a-zA-Z])([a-z]{2,3})-([a-z]{2,3})$")
 
@@ -14,7 +14,7 @@ def language_of_file(path: Path) -> str | None:
 
     Returns None if there is no known code.
     """
-    plain = _without_compression_suffix(path)
+    plain = without_compression_suffix(path)
     plain = plain.with_suffix("") if plain.suffix.lower() == ".txt" else plain
     code = plain.suffix.removeprefix(".")
     return code if scripts_of_language(code) else None
@@ -22,10 +22,6 @@ def language_of_file(path: Path) -> str | None:
 
 def languages_of_file(path: Path) -> tuple[str | None, str | None]:
     """Return the language codes of a file with both sides, such as news.de-en.tsv."""
-    match = _BOTH.search(_without_compression_suffix(path).stem)
+    match = _BOTH.search(without_compression_suffix(path).stem)
     codes = match.groups() if match else ()
     return (codes[0], codes[1]) if codes and all(map(scripts_of_language, codes)) else (None, None)
-
-
-def _without_compression_suffix(path: Path) -> Path:
-    return path.with_suffix("") if path.suffix.lower() in SUFFIXES else path

@@ -11,7 +11,7 @@ from mtkit.config.data import CorpusSource, DataConfig, FileFormat
 from mtkit.corpus.sentence_pair import SentencePair, SideSpec
 from mtkit.errors import MtkitError
 from mtkit.io.build_manifest import content_hash
-from mtkit.io.compression import SUFFIXES
+from mtkit.io.compression import without_compression_suffix
 from mtkit.io.logs import counted
 from mtkit.io.paths import display_name
 from mtkit.io.progress import progress
@@ -174,17 +174,15 @@ def file_format(source: CorpusSource) -> FileFormat:
         return source.format
     if source.separator is not None:
         return "csv"
-    suffixes = [suffix.lower() for suffix in source.file.suffixes]
-    if suffixes and suffixes[-1] in SUFFIXES:
-        suffixes.pop()
-    if not suffixes or suffixes[-1] not in _FORMATS:
+    suffix = without_compression_suffix(source.file).suffix.lower()
+    if suffix not in _FORMATS:
         formats = "tsv, csv, jsonl, parquet, tmx, xliff, po or xlsx"
         raise MtkitError(
             f"`{display_name(source.file)}`: its name does not determine its format",
             "give text as two files, source and target; for one file with both sides, set `format` "
             f"of that corpus to {formats}",
         )
-    return _FORMATS[suffixes[-1]]
+    return _FORMATS[suffix]
 
 
 def _side_specs(source: CorpusSource, data: DataConfig) -> tuple[SideSpec, SideSpec]:

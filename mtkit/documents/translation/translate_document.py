@@ -14,7 +14,7 @@ from mtkit.documents.translation.translate_segments import translate_segments
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
 from mtkit.io.change_guard import changed_while_read, file_stamp
-from mtkit.io.compression import SUFFIXES
+from mtkit.io.compression import compression_of
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _refuse_same_file(path: Path, output: Path) -> None:
 
 def _refuse_compression(*paths: Path) -> None:
     for path in paths:
-        if path.suffix.lower() in SUFFIXES:
+        if compression_of(path):
             raise MtkitError(
                 f"`{path}`: documents are read and written uncompressed",
                 "decompress the document first, and name an output without this ending",

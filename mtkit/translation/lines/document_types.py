@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mtkit.errors import MtkitError
-from mtkit.io.compression import SUFFIXES
+from mtkit.io.compression import without_compression_suffix
 from mtkit.io.text import read_blocks
 
 _SUBTITLES, _HTML = "subtitles", "an HTML page"
@@ -57,8 +57,7 @@ def refuse_document(path: Path) -> None:
     Raises:
         MtkitError: The file is a document, or cannot be read.
     """
-    name = path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
-    kind = _BY_ENDING.get(name.suffix.lower().removeprefix("."))
+    kind = _BY_ENDING.get(without_compression_suffix(path).suffix.lower().removeprefix("."))
     if kind is None:
         blocks = read_blocks(path, what="the source text")
         start = next(blocks, b"")[:_START_CHARS]

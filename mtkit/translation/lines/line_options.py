@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, Self, cast, get_args
 
 from mtkit.errors import MtkitError
-from mtkit.io.compression import SUFFIXES
+from mtkit.io.compression import without_compression_suffix
 
 LineFormat = Literal["text", "tsv", "csv", "jsonl"]
 
@@ -121,12 +121,8 @@ class LineOptions:
         .tsv, .csv and .jsonl are tables, compressed or not; anything else is text.
         """
         if input_format == "auto":
-            name = Path(path)
-            ending = (
-                (name.with_suffix("") if name.suffix.lower() in SUFFIXES else name)
-                .suffix.lower()
-                .removeprefix(".")
-            )
+            plain = without_compression_suffix(Path(path))
+            ending = plain.suffix.lower().removeprefix(".")
             input_format = cast(LineFormat, ending) if ending in _FORMATS else "text"
         return cls(input_format=input_format, **options)  # type: ignore[arg-type]
 
