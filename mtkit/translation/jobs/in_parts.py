@@ -91,7 +91,7 @@ def translate_in_parts(
             _join_if_complete(worker, started_s, n_before)
 
 
-def _work_for_rank_0(worker: "PartWorker", started_s: float, n_lines: NumberOfLines) -> None:
+def _work_for_rank_0(worker: PartWorker, started_s: float, n_lines: NumberOfLines) -> None:
     """Translate the parts of another rank, as soon as rank 0 has begun."""
     parts = worker.parts
     wait_s = WAIT_FOR_FIRST_S
@@ -132,7 +132,7 @@ def _is_new(path: Path, started_s: float) -> bool:
         return False
 
 
-def _join_if_complete(worker: "PartWorker", started_s: float, n_before: int = 0) -> None:
+def _join_if_complete(worker: PartWorker, started_s: float, n_before: int = 0) -> None:
     """Join the parts if all are finished; only one rank does.
 
     Args:

@@ -44,7 +44,7 @@ class PartRange(NamedTuple):
 
 
 class _ChunkOfPart(NamedTuple):
-    """Writer of the result of a chunk."""
+    """The part to which the result of a chunk belongs."""
 
     part: int
     is_last: bool

@@ -216,7 +216,7 @@ class PartsDir:
         ):
 
             def write(result: ChunkResult) -> None:
-                lines = result.lines if result.header is None else [result.header, *result.lines]
+                lines = result.lines_with_header
                 stream.writelines(line.text.encode() + b"\n" for line in lines)
                 if alignments is not None:
                     alignments.writelines((line.alignment or "").encode() + b"\n" for line in lines)

@@ -30,7 +30,7 @@ def write_output(files: TranslationFiles, results: Iterable[ChunkResult]) -> Fla
     def lines(write_alignment: Callable[[OutputLine], None]) -> Iterator[str]:
         for result in results:
             flags.update(result.flags)
-            for line in result.lines if result.header is None else [result.header, *result.lines]:
+            for line in result.lines_with_header:
                 write_alignment(line)
                 yield from line.text.split("\n")
 

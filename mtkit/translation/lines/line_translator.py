@@ -139,7 +139,7 @@ class LineTranslator:
             # Only the records of the same document that directly precede these.
             same = takewhile(lambda one: one.document == document, reversed(before))  # noqa: B023
             previous = [record.texts for record in same][::-1]
-            contexts += _contexts([row.texts for row in rows], previous, self.n_context)
+            contexts += _contexts_of_document([row.texts for row in rows], previous, self.n_context)
             before = []
         return {"contexts": contexts}
 
@@ -190,7 +190,7 @@ def _record_reader(options: LineOptions, name: str) -> RecordReader:
     return RowReader(options, name)
 
 
-def _contexts(rows: list[list[str]], before: list[list[str]], n: int) -> list[Context]:
+def _contexts_of_document(rows: list[list[str]], before: list[list[str]], n: int) -> list[Context]:
     """Return the contexts of the texts of a document, row by row; each field has its own."""
     n_fields = max(map(len, rows), default=0)
     columns = [sliding_contexts(_column(rows, i), n, _column(before, i)) for i in range(n_fields)]

@@ -49,6 +49,11 @@ class ChunkResult(NamedTuple):
     header: OutputLine | None = None
     """Header line to write first."""
 
+    @property
+    def lines_with_header(self) -> list[OutputLine]:
+        """Everything to write for the chunk."""
+        return self.lines if self.header is None else [self.header, *self.lines]
+
 
 LineFunction = Callable[[LineChunk, Callable[[int], None]], ChunkResult]
 """Translates a chunk; called with a callback that is given numbers of finished lines."""

@@ -37,16 +37,15 @@ class RowReader:
         self.document_column = None
         if options.document_field is not None:
             self.document_column = self._column_in(options.document_field, f"`{name}`: line 1")
-        self.needed_columns = [
-            *self.columns_in,
-            *(() if self.document_column is None else (self.document_column,)),
-        ]
         self.out_names = options.fields_out or options.names_of_added()
         if not options.fields_out and (taken := set(self.out_names) & set(self.names or ())):
             hint = "give --field-out: another name, or this one to replace what it holds"
             raise MtkitError(f"`{name}`: line 1 has a field {min(taken)} already", hint)
         self.columns_out = [self._column_out(field) for field in self.out_names]
         self.has_details = options.details or options.n_best is not None
+        used = (*self.columns_in, self.document_column, *self.columns_out)
+        self.n_columns = 1 + max(index for index in used if index is not None)
+        """Minimum number of columns of a row."""
 
     def header(self) -> str | None:
         """See `RecordReader`."""
@@ -74,25 +73,14 @@ class RowReader:
             raise MtkitError(
                 f"{where} has {_columns(len(cells))}, but the header has {len(self.names)}", hint
             )
-        if len(cells) <= max(self.needed_columns) or any(
-            index is not None and index >= len(cells) for index in self.columns_out
-        ):
+        if len(cells) < self.n_columns:
             if not line.strip():
                 return Record([""] * len(self.columns_in), lambda _: line)
-            n_needed = (
-                max(
-                    [
-                        *self.needed_columns,
-                        *(index for index in self.columns_out if index is not None),
-                    ]
-                )
-                + 1
+            separators = "commas" if self.is_csv else "TABs"
+            raise MtkitError(
+                f"{where} has {_columns(len(cells))}, not {self.n_columns} or more",
+                f"columns of {self.options.input_format} are separated by {separators}",
             )
-            hint = (
-                f"columns of {self.options.input_format} are separated by"
-                f" {'commas' if self.is_csv else 'TABs'}"
-            )
-            raise MtkitError(f"{where} has {_columns(len(cells))}, not {n_needed} or more", hint)
         return Record(
             [self._text(cells[index]) for index in self.columns_in],
             lambda found: self._written(cells, found),
