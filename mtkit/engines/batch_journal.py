@@ -76,9 +76,8 @@ class BatchJournal:
             if self._stream is None:
                 try:
                     self.path.parent.mkdir(exist_ok=True)
-                except (
-                    FileNotFoundError
-                ):  # another process has finished the work and removed the directory
+                except FileNotFoundError:
+                    # Another process has finished the work and removed the directory.
                     return
                 self._stream = self.path.open("ab", buffering=0)
             # The leading line feed ends a record that another process did not finish.

@@ -140,16 +140,14 @@ class TorchEngine:
     def _batches(self, request: SearchRequest) -> list[list[int]]:
         config = request.config
         max_tokens = 1 if self.one_by_one else config.batch_tokens(self.scorer.device.type)
-        # Sources without constraints are searched by themselves, which is faster.
-        is_constrained = [bool(one) for one in request.constraints or ()]
-        kinds = (
-            [range(len(request.sources))]
-            if request.constraints is None
-            else [
-                [i for i, is_one in enumerate(is_constrained) if is_one == kind]
-                for kind in (True, False)
+        indices, constraints = range(len(request.sources)), request.constraints
+        kinds = [indices]
+        if constraints is not None:
+            # Sources without constraints are searched by themselves, which is faster.
+            kinds = [
+                [i for i in indices if constraints[i]],
+                [i for i in indices if not constraints[i]],
             ]
-        )
         return [
             [kind[i] for i in batch]
             for kind in kinds

@@ -21,7 +21,8 @@ class SinusoidalPositions(nn.Module):
 
     def forward(self, x_BQD: Tensor, positions: Tensor | None = None) -> Tensor:
         """Add each position's vector. Shape (B, Q, D) in and out."""
-        positions = _or_consecutive(positions, x_BQD.size(1), x_BQD.device)
+        if positions is None:
+            positions = torch.arange(x_BQD.size(1), device=x_BQD.device)
         return x_BQD + sinusoidal_positions(positions, self.config).to(x_BQD.dtype)
 
 
@@ -130,7 +131,3 @@ def wavelength_steps(config: ModelConfig) -> int:
 def _angles(positions: Tensor, n_wavelengths: int, n_steps: int) -> Tensor:
     steps = torch.arange(n_wavelengths, dtype=torch.float64, device=positions.device)
     return positions.to(torch.float64)[:, None] / _WAVELENGTH_BASE ** (steps / n_steps)
-
-
-def _or_consecutive(positions: Tensor | None, length: int, device: torch.device) -> Tensor:
-    return torch.arange(length, device=device) if positions is None else positions

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -69,11 +68,6 @@ class Quality(NamedTuple):
     def as_dict(self) -> dict[str, float]:
         """Return the known scores by name."""
         return {name: value for name, value in self._asdict().items() if value is not None}
-
-    def __str__(self) -> str:
-        return f"loss {self.loss:.3f}" + (
-            "" if self.bleu is None else f", BLEU {self.bleu:.2f}, chrF {self.chrf:.2f}"
-        )
 
 
 class ValidationResult(NamedTuple):
@@ -258,7 +252,7 @@ class Validator:
 
     def _run(self, corpus: ValidationCorpus, translator: Translator) -> _CorpusResult:
         nll, n_tokens = self._nll(corpus)
-        shown = corpus.sample_indices(ceil(N_SAMPLES / len(self.corpora)))
+        shown = corpus.sample_indices(math.ceil(N_SAMPLES / len(self.corpora)))
         # If the loss is the metric, only the samples are translated.
         indices = shown if self.config.metric == "loss" else range(len(corpus.pairs))
         pairs = [corpus.pairs[i] for i in indices]

@@ -8,6 +8,7 @@ import sys
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 _KEEP_BYTES = 2**31 - 1
 _MADV_HUGEPAGE = 14
+_HUGE_PAGE_BYTES = 1 << 29
 _MANY_VALUES = 1 << 20
 """4,096 positions of width 256."""
 SEARCH_KERNELS = 32
@@ -69,8 +70,8 @@ def give_back_freed_memory() -> None:
             ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def use_huge_pages(n_bytes: int = 1 << 29) -> None:
-    """Use pages of 2 MiB for the heap of this process, for its next `n_bytes` of growth.
+def use_huge_pages() -> None:
+    """Use pages of 2 MiB for the heap of this process, for its next 512 MiB of growth.
 
     A search reads weights and caches from end to end at every step; with pages of 4 KiB the
     processor has to look up the address of each page. Unused pages take no memory. Without Linux
@@ -85,7 +86,7 @@ def use_huge_pages(n_bytes: int = 1 << 29) -> None:
             [ctypes.c_size_t],
             [ctypes.c_void_p],
         )
-        libc.free(libc.malloc(n_bytes))
+        libc.free(libc.malloc(_HUGE_PAGE_BYTES))
         with open("/proc/self/maps", encoding="utf-8") as lines:
             heap = next((line for line in lines if line.rstrip().endswith("[heap]")), "")
         start, _, end = heap.partition(" ")[0].partition("-")

@@ -87,18 +87,19 @@ class CTranslate2Engine:
             for limit in max_target_lengths(sources, config, self._max_length, constraints)
         ]
         found: list[list[Hypothesis]] = [[] for _ in sources]
-        too_long: list[int] = []
+        # A call has one maximum length for all its sentences. Few translations come near it; those
+        # that are too long for their own are searched again, by their limit.
+        too_long: dict[int, list[int]] = {}
         for batch, results in self._run(request, self._batches(request, limits)):
+            done = []
             for i, hypotheses in zip(batch.indices, results, strict=True):
-                found[i] = self._finished(hypotheses, request)
                 if any(len(hypothesis.token_ids) > limits[i] for hypothesis in hypotheses):
-                    too_long.append(i)
-            request.on_batch([i for i in batch.indices if i not in set(too_long)])
-        # A call has one maximum length for all its sentences. Few translations come near it.
-        by_limit: dict[int, list[int]] = {}
-        for i in too_long:
-            by_limit.setdefault(limits[i], []).append(i)
-        again = [_Batch(indices, limit) for limit, indices in by_limit.items()]
+                    too_long.setdefault(limits[i], []).append(i)
+                else:
+                    found[i] = self._finished(hypotheses, request)
+                    done.append(i)
+            request.on_batch(done)
+        again = [_Batch(indices, limit) for limit, indices in too_long.items()]
         for batch, results in self._run(request, again):
             for i, hypotheses in zip(batch.indices, results, strict=True):
                 found[i] = self._finished(hypotheses, request)

@@ -112,14 +112,9 @@ class TranslationTrace:
     alignment: list[tuple[int, int]]
     """Indices of linked source and target words, from 0."""
 
-    def focused_head(self, kind: AttentionKind, layer: int | None = None) -> tuple[int, int]:
-        """Return layer and head, from 1, of the attention that is the most focused.
-
-        Args:
-            kind: Kind of attention.
-            layer: The only layer to consider; None considers all.
-        """
-        maps = [one for one in self.attention if one.kind == kind and layer in (None, one.layer)]
+    def focused_head(self, kind: AttentionKind) -> tuple[int, int]:
+        """Return layer and head, from 1, of the attention of a kind that is the most focused."""
+        maps = [one for one in self.attention if one.kind == kind]
         return min(
             ((one.layer, head) for one in maps for head in range(1, len(one.weights) + 1)),
             key=lambda place: self.map(kind, place[0]).entropy(place[1]),

@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
@@ -53,10 +53,10 @@ def run_processes(n: int, arguments: Sequence[str]) -> int:
     context = start_processes(
         "mtkit", sys.executable, command, envs, DefaultLogsSpecs(log_dir=os.devnull)
     )
-    with _forwarding_signals(context) as received:
-        # When one process fails, this ends the others: after 30 seconds by force.
-        while (result := context.wait(timeout=0)) is None:
-            time.sleep(0.1)
+    received = _forward_signals(context)
+    # When one process fails, this ends the others: after 30 seconds by force.
+    while (result := context.wait(timeout=0)) is None:
+        time.sleep(0.1)
     failures = result.failures
     if not failures:
         return 0
@@ -88,9 +88,8 @@ def end_with_parent() -> None:
             ctypes.CDLL("libc.so.6").prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-@contextmanager
-def _forwarding_signals(context: PContext) -> Iterator[list[int]]:
-    """Forward signals to the processes; yields the list of those received."""
+def _forward_signals(context: PContext) -> list[int]:
+    """Forward signals to the processes from now on; return the list of those received."""
     received: list[int] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
@@ -103,7 +102,7 @@ def _forwarding_signals(context: PContext) -> Iterator[list[int]]:
 
     for number in _FORWARDED:
         signal.signal(number, forward)
-    yield received
+    return received
 
 
 def _exit_status(exitcode: int) -> int:

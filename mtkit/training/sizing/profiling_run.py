@@ -154,10 +154,10 @@ class ProfilingRun:
             RuntimeError, MemoryError: It does not fit into memory, see `is_out_of_memory`.
         """
         self._n_updates += 1
-        self._synchronise()
+        self._synchronize()
         started_s = time.perf_counter()
         self.stepper.step([batch.to(self.device) for batch in batches], self._n_updates, 1e-9)
-        self._synchronise()
+        self._synchronize()
         n_positions = sum(
             batch.src.size(0) * max(batch.src.size(1), batch.tgt_in.size(1)) for batch in batches
         )
@@ -174,7 +174,7 @@ class ProfilingRun:
         self.probe.start()
         return None
 
-    def _synchronise(self) -> None:
+    def _synchronize(self) -> None:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 

@@ -55,8 +55,8 @@ def _measure(plan: Heuristics, device: torch.device) -> float:
         # The first update includes initialization.
         seconds += time.perf_counter() - started_s if n_updates else 0.0
         n_updates += 1
-    pieces_per_second = BATCH_FILL * (n_updates - 1) * batch.n_tokens / seconds
-    return pieces_per_second * size.flops_per_token(
+    tokens_per_s = BATCH_FILL * (n_updates - 1) * batch.n_tokens / seconds
+    return tokens_per_s * size.flops_per_token(
         plan.vocab_size, batch.src.size(1) / batch.tgt_in.size(1)
     )
 
@@ -86,8 +86,8 @@ def _make_stepper(plan: Heuristics, n_layers: int, device: torch.device) -> Step
 
 def _random_batch(plan: Heuristics, device: torch.device) -> Batch:
     widths = [
-        min(ModelConfig().max_positions, max(1, round(pieces)))
-        for pieces in (plan.src_tokens, plan.tgt_tokens)
+        min(ModelConfig().max_positions, max(1, round(n_tokens)))
+        for n_tokens in (plan.src_tokens, plan.tgt_tokens)
     ]
     n_rows = max(1, min(plan.effective_tokens, _MAX_POSITIONS) // max(widths))
     generator = torch.Generator().manual_seed(1)

@@ -38,13 +38,13 @@ def compiled(function: Callable[..., Any]) -> Any:
 
 RELU, GELU, SWISH = 1, 2, 3
 
-# Of the exponential function in the Cephes library: a polynomial on [-ln(2) / 2, ln(2) / 2].
+# The exponential function of the Cephes library: a polynomial on [-ln(2) / 2, ln(2) / 2].
 _LOG2_E = np.float32(1.44269504)
 _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _C0, _C1, _C2 = np.float32(1.98756915e-4), np.float32(1.39819995e-3), np.float32(8.33345191e-3)
 _C3, _C4, _C5 = np.float32(4.16657959e-2), np.float32(1.66666655e-1), np.float32(0.50000001)
 _SMALLEST = np.float32(-87.0)
-"""fast_exp() of it is the smallest normal number."""
+"""Its exponential is about the smallest normal number."""
 
 
 @intrinsic
@@ -83,7 +83,7 @@ def fast_max(typing_context: Any, x: Any, y: Any) -> Any:
 
 @compiled
 def fast_exp(x: float) -> float:
-    """Compute fast_exp(x) of a float32 x <= 0; unlike `math.exp`, it is vectorized in loops."""
+    """Compute exp(x) of a float32 x <= 0; unlike `math.exp`, it is vectorized in loops."""
     y = fast_max(x, _SMALLEST)  # pyright: ignore[reportCallIssue]
     n = np.floor(y * _LOG2_E + np.float32(0.5))
     f = y - n * _LN2_HIGH - n * _LN2_LOW
@@ -301,7 +301,7 @@ def activate(x_RF: np.ndarray, activation: int) -> None:
 
 @compiled
 def log_sum_exp(x_V: np.ndarray) -> float:
-    """Compute the logarithm of the sum of fast_exp(x)."""
+    """Compute the logarithm of the sum of exp(x)."""
     largest = x_V[0]
     for v in range(len(x_V)):
         largest = fast_max(largest, x_V[v])  # pyright: ignore[reportCallIssue]
