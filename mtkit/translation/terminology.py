@@ -7,7 +7,7 @@ one is still missing are translated again with lexical constraints.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice, product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.search import SearchConfig
@@ -37,29 +37,6 @@ class _Trial(NamedTuple):
     index: int
     """Index of the line."""
     constraints: LineConstraints
-
-
-def make_terminology(
-    terms: Any,
-    config: ModelDirConfig,
-    tokenizer: Tokenizer,
-    search: SearchConfig,
-    can_constrain: bool,
-) -> "Terminology":
-    """Return the terms for a model and a search.
-
-    Args:
-        terms: See `TermList.of`.
-        config: Configuration of the model.
-        tokenizer: Tokenizer of the model.
-        search: Settings of the search.
-        can_constrain: Whether the engine supports words that must appear.
-    Raises:
-        MtkitError: The terms cannot be read, or the search cannot use them.
-    """
-    terminology = Terminology(TermList.of(terms), config, tokenizer, can_constrain)
-    terminology.check(search)
-    return terminology
 
 
 class Terminology:

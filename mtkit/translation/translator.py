@@ -365,9 +365,14 @@ class Translator:
         """Return the terms for this model; None if there are none."""
         if terms is None:
             return None
-        from mtkit.translation.terminology import make_terminology
+        from mtkit.corpus.terms.term_list import TermList
+        from mtkit.translation.terminology import Terminology
 
-        return make_terminology(terms, self.config, self.tokenizer, search, bool(self.models))
+        terminology = Terminology(
+            TermList.of(terms), self.config, self.tokenizer, can_constrain=bool(self.models)
+        )
+        terminology.check(search)
+        return terminology
 
     def _translate(self, request: LineRequest, outputs: ExtraOutputs) -> list[Translation]:
         """Translate a chunk of lines."""
