@@ -158,28 +158,6 @@ def load_exported_dir(path: Path) -> ExportedModel:
     return ExportedModel(path, config, tokenizer)
 
 
-def refuse_foreign_export(path: Path) -> None:
-    """Check that a directory may be replaced: it is missing, empty, or an exported model.
-
-    Raises:
-        MtkitError: It contains other files, or another kind of model.
-    """
-    if not path.is_dir():
-        return
-    names = {entry.name for entry in path.iterdir()}
-    if foreign := sorted(names - EXPORTED_NAMES):
-        raise MtkitError(
-            f"`{path}`: not replaced, because it contains {foreign[0]}, which is not part of an "
-            "exported model",
-            "name another directory",
-        )
-    if names and EXPORT_NAME not in names:
-        raise MtkitError(
-            f"`{path}`: not replaced, because it contains a model that mtkit did not export",
-            "name another directory",
-        )
-
-
 def _check_vocabularies(path: Path, tokenizer: Tokenizer) -> None:
     names = next(
         (names for names in _VOCABULARIES if (path / names[0]).is_file()), _VOCABULARIES[0]

@@ -9,18 +9,19 @@ import torch
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.engines.ctranslate2.exported_dir import (
     CARD_NAME,
-    EXPORT_NAME,
+    EXPORTED_NAMES,
     QUANTIZATIONS,
     ExportConfig,
-    refuse_foreign_export,
 )
 from mtkit.engines.ctranslate2.package import require_ctranslate2
 from mtkit.errors import MtkitError
 from mtkit.interop.ctranslate2.card import model_card
 from mtkit.interop.ctranslate2.verify import VerificationText, verify
 from mtkit.interop.ctranslate2.weight_map import make_spec
+from mtkit.interop.export_dir import refuse_foreign_export
 from mtkit.io.arguments import require_type
 from mtkit.io.atomic import atomic_dir
+from mtkit.io.find_model import EXPORT_NAME
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 from mtkit.version import __version__
 
@@ -70,7 +71,7 @@ def export_ctranslate2(
         raise MtkitError(
             f"unknown quantization {quantization}", f"choose one of {', '.join(QUANTIZATIONS)}"
         )
-    refuse_foreign_export(out_dir)
+    refuse_foreign_export(out_dir, EXPORTED_NAMES, lambda names: EXPORT_NAME in names)
     texts = None if comparison is None else comparison.read()
     trained = load_model_dir(model_dir)
     spec = make_spec(trained)
