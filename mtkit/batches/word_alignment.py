@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mtkit.batches.bucketing import Indices
 from mtkit.corpus.store.ragged_ids import RaggedIds, range_indices
 from mtkit.corpus.store.word_links import WordLinks
-from mtkit.corpus.store.word_spans import WordFinder, WordSpans
+from mtkit.corpus.store.word_spans import WordSpanFinder, WordSpans
 from mtkit.tokenizer.subword import Tokenizer
 
 
@@ -31,7 +31,7 @@ class BatchAligner:
 
     def __init__(self, store: SupportsLinks, tokenizer: Tokenizer) -> None:
         self._store = store
-        self._finders = WordFinder(tokenizer.src), WordFinder(tokenizer.tgt)
+        self._finders = WordSpanFinder(tokenizer.src), WordSpanFinder(tokenizer.tgt)
 
     def __call__(self, rows: Indices, src: RaggedIds, tgt: RaggedIds) -> NDArray[np.int64]:
         """Align a batch.

@@ -53,7 +53,7 @@ def take_over(tree: Any, resolve: Callable[[Any], Any]) -> Any:
         return tree
     differing: list[str] = []
     if isinstance(start, str | Path) and not _needs_nothing(Path(start), model, ModelConfig):
-        theirs = _with_key(read_model_config, Path(start), "training.init_from")
+        theirs = _with_key(read_model_section, Path(start), "training.init_from")
         differing += differences(model, theirs)
         model = theirs | model
     if isinstance(vocabulary, str | Path) and not _needs_nothing(
@@ -89,7 +89,7 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]
     return [f"model.{name} ({ours[name]} here, {theirs[name]} there)" for name in differing]
 
 
-def read_model_config(model_dir: Path) -> dict[str, Any]:
+def read_model_section(model_dir: Path) -> dict[str, Any]:
     """Return the section `model:` of a model directory with all its keys.
 
     Raises:

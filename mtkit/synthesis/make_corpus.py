@@ -141,7 +141,7 @@ def _filter(
         is_kept = np.fromiter((pair.reason is None for pair in pairs), np.bool_)
         if is_kept.any():
             threshold = threshold_of(scores[is_kept], corpus.pair_filter.keep)
-    n_read, dropped, documents = 0, DropCounts(), DocumentBreaks()
+    n_read, dropped, documents = 0, DropCounts(), DocumentEnds()
     with ExitStack() as stack:
         write = stack.enter_context(open_pair_writer(corpus.paths, ("src", "tgt")))
         alignments = None
@@ -176,7 +176,7 @@ def _filter(
     return CorpusReport(corpus.name, lines, pairs, threshold, n_following)
 
 
-class DocumentBreaks:
+class DocumentEnds:
     """Finds the ends of documents among the pairs that are kept.
 
     A dropped pair ends a document, since the pairs before and after it are no neighbors.

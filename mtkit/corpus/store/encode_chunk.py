@@ -16,7 +16,7 @@ from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.shards import EncodedPairs
 from mtkit.corpus.store.token_store import id_type
 from mtkit.corpus.store.word_links import WordLinks, count_aligned_words, parse_links
-from mtkit.corpus.store.word_spans import WordFinder
+from mtkit.corpus.store.word_spans import WordSpanFinder
 from mtkit.tokenizer.subword import Tokenizer
 
 
@@ -69,7 +69,7 @@ class ChunkEncoder:
         self.duplicates: DuplicateRule = duplicates
         self.corpora, self.n_threads = corpora, n_threads
         if any(rules.alignment_name for rules in corpora):
-            self._word_finders = WordFinder(tokenizer.src), WordFinder(tokenizer.tgt)
+            self._word_finders = WordSpanFinder(tokenizer.src), WordSpanFinder(tokenizer.tgt)
 
     def __call__(self, chunk: PairChunk) -> EncodedChunk:
         """Encode a chunk."""

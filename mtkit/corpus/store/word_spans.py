@@ -21,7 +21,7 @@ class WordSpans(NamedTuple):
     """Start of each sentence's words, and end of the last. Shape (B + 1,)."""
 
 
-class WordFinder:
+class WordSpanFinder:
     """Finds words by the word boundary at the start of their first token.
 
     Tags before the first word belong to no word.

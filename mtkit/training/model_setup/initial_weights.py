@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mtkit.checkpoint.model_dir import load_model_dir, make_model
 from mtkit.checkpoint.vocab_transfer import VocabMapping, transfer_weights
-from mtkit.config.init_from import differences, read_model_config
+from mtkit.config.init_from import differences, read_model_section
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
@@ -28,7 +28,7 @@ def initial_model(recipe: Recipe, tokenizer: Tokenizer) -> Transformer:
     model = make_model(recipe.model, tokenizer)
     model_dir = recipe.training.init_from
     if model_dir is not None:
-        if differing := differences(recipe.model.model_dump(), read_model_config(model_dir)):
+        if differing := differences(recipe.model.model_dump(), read_model_section(model_dir)):
             raise MtkitError(
                 f"`{model_dir}`: cannot be the initial model: {', '.join(differing)}",
                 "remove these keys from the recipe, or set the same values",

@@ -16,7 +16,7 @@ from mtkit.corpus.store.preprocess import preprocess, preprocess_shard, store_is
 from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.token_store import StoreWriter, TokenStore
 from mtkit.corpus.store.word_links import WordLinks, count_aligned_words, parse_links
-from mtkit.corpus.store.word_spans import WordFinder
+from mtkit.corpus.store.word_spans import WordSpanFinder
 from mtkit.corpus.train_tokenizer import tokenizer_is_fresh, train_tokenizer
 from mtkit.errors import MtkitError
 from mtkit.tokenizer.subword import Subword, Tokenizer
@@ -143,7 +143,7 @@ def test_number_of_words_in_subwords_equals_that_in_text(tiny_tokenizer, text):
     mended = TextFixer(CleanConfig()).fix(text)[0]
     n_words = count(text, tiny_tokenizer)
     ids = tiny_tokenizer.src.encode([mended])
-    found = WordFinder(tiny_tokenizer.src).find(
+    found = WordSpanFinder(tiny_tokenizer.src).find(
         RaggedIds(np.array(ids[0], np.int64), np.array([len(ids[0])]))
     )
     if n_words is not None:
@@ -159,7 +159,7 @@ def test_words_are_found_after_tags_and_in_empty_sentences(tiny_tokenizer):
     subword = tiny_tokenizer.src
     (ids,) = subword.encode(["I go to school."])
     tag = subword.special.unk
-    words = WordFinder(subword).find(
+    words = WordSpanFinder(subword).find(
         RaggedIds(np.array([*ids, tag, tag, *ids]), np.array([len(ids), 0, len(ids) + 2, 0]))
     )
     assert words.offsets.tolist() == [0, 4, 4, 8, 8]
