@@ -11,7 +11,7 @@ class HeldOutKeys:
 
     Args:
         pairs: All pairs; they are kept in memory.
-        how: `pair`: a training pair matches if both sides do, as translations of each other;
+        match: `pair`: a training pair matches if both sides do, as translations of each other;
             `either`: if one side does.
     """
 

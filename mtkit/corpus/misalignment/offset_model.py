@@ -48,8 +48,8 @@ class AlignedLines(NamedTuple):
 class OffsetModel:
     """Scores each offset at each line."""
 
-    def __init__(self, lexicon: CooccurrenceTable) -> None:
-        self._cooccurrence = lexicon
+    def __init__(self, cooccurrence: CooccurrenceTable) -> None:
+        self._cooccurrence = cooccurrence
         self._classifier = prior_classifier()
         self.is_conclusive = False
         """Whether there are enough lines, with enough in common, that translations would be

@@ -6,7 +6,7 @@ from typing import Any
 
 from mtkit.corpus.languages import base_language
 from mtkit.corpus.read.headers import NAME_COLUMNS, find_columns
-from mtkit.corpus.sentence_pair import SentencePair, SideSpec
+from mtkit.corpus.sentence_pair import SentencePair, SideSpec, SideSpecs
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger, log_once
 
@@ -31,7 +31,7 @@ def column_paths(values: Mapping[str, Any], parents: ColumnPath = ()) -> list[Co
 
 
 def find_text_paths(
-    sides: tuple[SideSpec, SideSpec], values: Mapping[str, Any], name: str, where: str
+    sides: SideSpecs, values: Mapping[str, Any], name: str, where: str
 ) -> tuple[ColumnPath, ColumnPath]:
     """Find the paths to the texts of both sides.
 
@@ -97,7 +97,7 @@ def missing_column_error(column: str, columns: list[str], where: str, key: str) 
     )
 
 
-def encoding_lang(sides: tuple[SideSpec, SideSpec]) -> str:
+def encoding_lang(sides: SideSpecs) -> str:
     """Return the language by which the encoding of a bilingual file is guessed: not English."""
     return sides[1].lang if base_language(sides[0].lang) == "en" else sides[0].lang
 
@@ -132,7 +132,7 @@ def batch_values(
 
 
 def text_pairs(
-    values: Iterable[tuple[Any, Any]], sides: tuple[SideSpec, SideSpec], where: str
+    values: Iterable[tuple[Any, Any]], sides: SideSpecs, where: str
 ) -> Iterator[SentencePair]:
     """Turn values into pairs: a line break becomes a space, None becomes an empty text.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from mtkit.corpus.languages import language_code
 from mtkit.corpus.read.columns import one_line
 from mtkit.corpus.scripts import UNKNOWN_LANG
-from mtkit.corpus.sentence_pair import SentencePair, SideSpec
+from mtkit.corpus.sentence_pair import SentencePair, SideSpecs
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger, log_once
 
@@ -21,7 +21,7 @@ class BilingualPairs:
         sides: The languages.
     """
 
-    def __init__(self, name: str, sides: tuple[SideSpec, SideSpec]) -> None:
+    def __init__(self, name: str, sides: SideSpecs) -> None:
         self.name = name
         self.langs = sides[0].lang, sides[1].lang
         self.is_reversed = False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtkit.config.data import CorpusSource, DataConfig
 from mtkit.corpus.read.columns import ColumnPath, batch_values, find_text_paths, text_pairs
-from mtkit.corpus.sentence_pair import SentencePair, SideSpec
+from mtkit.corpus.sentence_pair import SentencePair, SideSpecs
 from mtkit.errors import MtkitError
 from mtkit.io.build_manifest import content_hash
 from mtkit.io.text import sha256_file
@@ -20,7 +20,7 @@ _BATCH_SIZE = 1000
 
 
 def dataset_pairs(
-    source: CorpusSource, data: DataConfig, sides: tuple[SideSpec, SideSpec]
+    source: CorpusSource, data: DataConfig, sides: SideSpecs
 ) -> Iterator[SentencePair]:
     """Read the pairs of a dataset; a line break becomes a space, a missing text an empty one.
 

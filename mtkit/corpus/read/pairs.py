@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.config.data import CorpusSource, DataConfig, FileFormat
-from mtkit.corpus.sentence_pair import SentencePair, SideSpec
+from mtkit.corpus.sentence_pair import SentencePair, SideSpec, SideSpecs
 from mtkit.errors import MtkitError
 from mtkit.io.build_manifest import content_hash
 from mtkit.io.compression import without_compression_suffix
@@ -185,7 +185,7 @@ def file_format(source: CorpusSource) -> FileFormat:
     return _FORMATS[suffix]
 
 
-def _side_specs(source: CorpusSource, data: DataConfig) -> tuple[SideSpec, SideSpec]:
+def _side_specs(source: CorpusSource, data: DataConfig) -> SideSpecs:
     """Return source and target side; languages of the corpus override those of the recipe."""
     src_lang, tgt_lang = data.languages_of(source)
     return (
@@ -194,9 +194,7 @@ def _side_specs(source: CorpusSource, data: DataConfig) -> tuple[SideSpec, SideS
     )
 
 
-def _text_pairs(
-    src_path: Path, tgt_path: Path, sides: tuple[SideSpec, SideSpec]
-) -> Iterator[SentencePair]:
+def _text_pairs(src_path: Path, tgt_path: Path, sides: SideSpecs) -> Iterator[SentencePair]:
     # Both are opened here, so that a missing file is reported at the call.
     src_lines = read_spooled_lines(src_path, "the source side", sides[0].lang)
     tgt_lines = read_spooled_lines(tgt_path, "the target side", sides[1].lang)

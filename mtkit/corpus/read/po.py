@@ -14,12 +14,12 @@ from mtkit.corpus.read.po_entries import (
     read_entries,
 )
 from mtkit.corpus.read.xml_handler import refuse_columns
-from mtkit.corpus.sentence_pair import SentencePair, SideSpec
+from mtkit.corpus.sentence_pair import SentencePair, SideSpecs
 from mtkit.errors import MtkitError
 from mtkit.io.text import read_lines
 
 
-def po_pairs(path: Path, name: str, sides: tuple[SideSpec, SideSpec]) -> Iterator[SentencePair]:
+def po_pairs(path: Path, name: str, sides: SideSpecs) -> Iterator[SentencePair]:
     """Read the translated entries of a catalog; a line break within a text becomes a space.
 
     Entries without a translation, fuzzy ones and obsolete ones are skipped. An entry with plural
@@ -40,7 +40,7 @@ def po_pairs(path: Path, name: str, sides: tuple[SideSpec, SideSpec]) -> Iterato
 
 
 def _pairs(
-    lines: Generator[str, None, None], name: str, sides: tuple[SideSpec, SideSpec]
+    lines: Generator[str, None, None], name: str, sides: SideSpecs
 ) -> Iterator[SentencePair]:
     units = BilingualPairs(name, sides)
     forms: PluralForms | None = None

@@ -14,12 +14,10 @@ from mtkit.corpus.read.columns import (
     value_at,
 )
 from mtkit.corpus.read.delimited import csv_pairs, tsv_pairs
-from mtkit.corpus.sentence_pair import SentencePair, SideSpec
+from mtkit.corpus.sentence_pair import SentencePair, SideSpecs
 from mtkit.errors import MtkitError
 from mtkit.io.json_lines import broken_json
 from mtkit.io.text import open_binary, read_lines
-
-Sides = tuple[SideSpec, SideSpec]
 
 _N_ROWS = 1000
 """Number of Parquet rows in memory."""
@@ -28,7 +26,7 @@ _READ_AHEAD = 1 << 20
 
 
 def table_pairs(
-    path: Path, kind: str, name: str, sides: Sides, separator: str | None = None
+    path: Path, kind: str, name: str, sides: SideSpecs, separator: str | None = None
 ) -> Iterator[SentencePair]:
     """Read the pairs of a table, including blank ones; a line break becomes a space.
 
@@ -65,7 +63,7 @@ def _closing(
         yield from pairs
 
 
-def _json_values(lines: Iterable[str], name: str, sides: Sides) -> Iterator[tuple[Any, Any]]:
+def _json_values(lines: Iterable[str], name: str, sides: SideSpecs) -> Iterator[tuple[Any, Any]]:
     paths = None
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -98,7 +96,7 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
 
 
 def _refuse_surrogates(text: str, where: str) -> None:
-    """JSON can spell a lone surrogate, which UTF-8 cannot encode."""
+    """Refuse lone surrogates, which JSON can spell and UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError as exc:
@@ -108,7 +106,7 @@ def _refuse_surrogates(text: str, where: str) -> None:
         ) from None
 
 
-def _parquet_values(path: Path, name: str, sides: Sides) -> Iterator[tuple[Any, Any]]:
+def _parquet_values(path: Path, name: str, sides: SideSpecs) -> Iterator[tuple[Any, Any]]:
     import pyarrow
     from pyarrow import parquet
 

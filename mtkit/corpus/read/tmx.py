@@ -13,7 +13,7 @@ from mtkit.corpus.read.columns import one_line
 from mtkit.corpus.read.inline_codes import EMPTY, close_gaps, inline_text
 from mtkit.corpus.read.xml_handler import XmlHandler, refuse_columns
 from mtkit.corpus.scripts import UNKNOWN_LANG
-from mtkit.corpus.sentence_pair import SentencePair, SideSpec
+from mtkit.corpus.sentence_pair import SentencePair, SideSpecs
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger, log_once
 from mtkit.io.text import read_blocks
@@ -25,7 +25,7 @@ _MAX_NAMED = 20
 _MAX_COUNTED = 1000
 
 
-def tmx_pairs(path: Path, name: str, sides: tuple[SideSpec, SideSpec]) -> Iterator[SentencePair]:
+def tmx_pairs(path: Path, name: str, sides: SideSpecs) -> Iterator[SentencePair]:
     """Read the pairs of a TMX file; a line break within a text becomes a space.
 
     The text of placeholders (<ph>), highlighted text (<hi>) and elements unknown to TMX is kept.
@@ -50,7 +50,7 @@ def tmx_pairs(path: Path, name: str, sides: tuple[SideSpec, SideSpec]) -> Iterat
 
 
 def _pairs(
-    blocks: Generator[bytes, None, None], name: str, sides: tuple[SideSpec, SideSpec]
+    blocks: Generator[bytes, None, None], name: str, sides: SideSpecs
 ) -> Iterator[SentencePair]:
     handler = _TmxHandler(name, sides)
     yield from handler.read(blocks)
@@ -83,7 +83,7 @@ class _UnitReader:
         sides: Languages of source and target.
     """
 
-    def __init__(self, sides: tuple[SideSpec, SideSpec]) -> None:
+    def __init__(self, sides: SideSpecs) -> None:
         self.src_lang, self.tgt_lang = (_normalize_code(side.lang) for side in sides)
         self.n_units = 0
         self.n_skipped = 0
@@ -140,7 +140,7 @@ class _UnitReader:
 class _TmxHandler(XmlHandler):
     """Makes pairs from the translation units of a memory."""
 
-    def __init__(self, name: str, sides: tuple[SideSpec, SideSpec]) -> None:
+    def __init__(self, name: str, sides: SideSpecs) -> None:
         super().__init__(name, sides, "tmx")
         self.units = _UnitReader(sides)
         self.lang = ""

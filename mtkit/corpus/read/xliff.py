@@ -7,7 +7,7 @@ from mtkit.corpus.placeholders import PLACEHOLDER
 from mtkit.corpus.read.directions import BilingualPairs
 from mtkit.corpus.read.inline_codes import close_gaps, inline_text
 from mtkit.corpus.read.xml_handler import XmlHandler, refuse_columns
-from mtkit.corpus.sentence_pair import SentencePair, SideSpec
+from mtkit.corpus.sentence_pair import SentencePair, SideSpecs
 from mtkit.io.text import read_blocks
 
 _UNITS = frozenset(["trans-unit", "segment"])
@@ -16,7 +16,7 @@ _SHOWN = ("equiv-text", "equiv", "disp")
 """Attributes with the text that a code stands for."""
 
 
-def xliff_pairs(path: Path, name: str, sides: tuple[SideSpec, SideSpec]) -> Iterator[SentencePair]:
+def xliff_pairs(path: Path, name: str, sides: SideSpecs) -> Iterator[SentencePair]:
     """Read the translated units of an XLIFF file; a line break within a text becomes a space.
 
     Inline codes are read as those of TMX. Units without a translation are skipped, as are those in
@@ -45,7 +45,7 @@ def xliff_pairs(path: Path, name: str, sides: tuple[SideSpec, SideSpec]) -> Iter
 class _XliffHandler(XmlHandler):
     """Makes pairs from the units of a file."""
 
-    def __init__(self, name: str, sides: tuple[SideSpec, SideSpec]) -> None:
+    def __init__(self, name: str, sides: SideSpecs) -> None:
         super().__init__(name, sides, "xliff")
         self.units = BilingualPairs(name, sides)
         self.langs = "", ""

@@ -6,7 +6,7 @@ from contextlib import closing
 from xml.parsers import expat
 
 from mtkit.corpus.read.columns import encoding_lang
-from mtkit.corpus.sentence_pair import SentencePair, SideSpec
+from mtkit.corpus.sentence_pair import SentencePair, SideSpecs
 from mtkit.errors import MtkitError
 from mtkit.io.text import invalid_utf8_hint
 
@@ -20,7 +20,7 @@ class XmlHandler(ABC):
         root: Name of the first element, without prefix.
     """
 
-    def __init__(self, name: str, sides: tuple[SideSpec, SideSpec], root: str) -> None:
+    def __init__(self, name: str, sides: SideSpecs, root: str) -> None:
         self.name, self.root = name, root
         self.telling_lang = encoding_lang(sides)
         self.pairs: list[SentencePair] = []
@@ -123,7 +123,7 @@ class XmlHandler(ABC):
         )
 
 
-def refuse_columns(sides: tuple[SideSpec, SideSpec], name: str, format: str) -> None:
+def refuse_columns(sides: SideSpecs, name: str, format: str) -> None:
     """Refuse columns of a corpus in a format that has languages instead.
 
     Raises:
