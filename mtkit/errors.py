@@ -1,4 +1,4 @@
-"""Exception for everything that a user can fix."""
+"""Exception for everything that a user can fix, and how it quotes others."""
 
 
 class MtkitError(Exception):
@@ -17,3 +17,8 @@ class MtkitError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+
+def first_line(exc: BaseException) -> str:
+    """Return the first line of an exception's message, or its type if it has none."""
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]

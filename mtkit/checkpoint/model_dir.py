@@ -19,7 +19,7 @@ from mtkit.checkpoint.untrusted import check_layer_counts, check_limits
 from mtkit.checkpoint.weights import make_empty_model, read_weights, save_weights
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
-from mtkit.errors import MtkitError
+from mtkit.errors import MtkitError, first_line
 from mtkit.io.atomic import atomic_dir, refuse_file
 from mtkit.io.find_model import CONFIG_NAME, SHORTLIST_NAME, WEIGHTS_NAME
 from mtkit.io.safetensors_header import read_header
@@ -178,9 +178,8 @@ def load_without_weights(path: Path) -> TrainedModel:
     try:
         model = make_empty_model(config.model, tokenizer)
     except (ValueError, RuntimeError, OverflowError, TypeError) as exc:
-        problem = str(exc).splitlines()[0]
         raise MtkitError(
-            f"`{path}`: {CONFIG_NAME} and the tokenizer do not fit: {problem}",
+            f"`{path}`: {CONFIG_NAME} and the tokenizer do not fit: {first_line(exc)}",
             "make or copy the directory again",
         ) from None
     return TrainedModel(config, model, tokenizer)

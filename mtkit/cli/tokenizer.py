@@ -100,7 +100,7 @@ def decode(
         mtkit tokenizer decode -m de-en/work/run/model --ids < new.ids
     """
     from mtkit.cli.common.output_guard import refuse_overwriting
-    from mtkit.errors import MtkitError
+    from mtkit.errors import MtkitError, first_line
     from mtkit.io.text import read_lines, write_lines
 
     refuse_overwriting([], [Path("-"), model])
@@ -117,7 +117,7 @@ def decode(
                 )
             except (ValueError, IndexError) as exc:
                 hint = f"ids are whole numbers below {subword.vocab_size}, separated by spaces"
-                raise MtkitError(f"`stdin`: line {number}: {_first_line(exc)}", hint) from None
+                raise MtkitError(f"`stdin`: line {number}: {first_line(exc)}", hint) from None
 
     write_lines(None, decoded())
 
@@ -163,7 +163,3 @@ def _parse_ids(words: list[str]) -> list[int]:
         if not word.isdecimal():
             raise ValueError(f"{word!r} is not an id")
     return [int(word) for word in words]
-
-
-def _first_line(exc: Exception) -> str:
-    return (str(exc).splitlines() or [type(exc).__name__])[0]

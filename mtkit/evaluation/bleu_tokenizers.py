@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mtkit.corpus.languages import base_language, language_code
-from mtkit.errors import MtkitError
+from mtkit.errors import MtkitError, first_line
 
 Tokenize = Literal[
     *("13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores101", "flores200", "spm", "none")
@@ -78,8 +78,7 @@ def _unavailable(tokenize: str, error: Exception) -> MtkitError:
             f"tokenize {tokenize} needs an extra that is not installed",
             f"pip install {extra}, or use char",
         )
-    reason = next(iter(str(error).split("\n")), "") or type(error).__name__
     return MtkitError(
-        f"tokenize {tokenize} does not work: {reason}",
+        f"tokenize {tokenize} does not work: {first_line(error)}",
         f"pip install --force-reinstall {extra}, or use char",
     )

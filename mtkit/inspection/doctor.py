@@ -16,7 +16,7 @@ import torch
 
 from mtkit.config.auto.statistics import Machine
 from mtkit.engines.cpu.packed_linear import can_quantize
-from mtkit.errors import MtkitError
+from mtkit.errors import MtkitError, first_line
 from mtkit.inspection.hardware import detect_machine
 from mtkit.io.logs import counted
 from mtkit.version import __version__
@@ -126,7 +126,7 @@ def _machine() -> tuple[Machine, list[str]]:
         return detect_machine(), []
     except (MtkitError, RuntimeError) as exc:
         # For example, the driver is too old.
-        return detect_machine("cpu"), [f"the GPU cannot be used: {str(exc).splitlines()[0]}"]
+        return detect_machine("cpu"), [f"the GPU cannot be used: {first_line(exc)}"]
 
 
 def _version(name: str) -> str:

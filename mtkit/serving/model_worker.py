@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mtkit.corpus.languages import MULTILINGUAL, language_code
-from mtkit.errors import MtkitError
+from mtkit.errors import MtkitError, first_line
 from mtkit.tokenizer.tags import language_of_tag
 
 if TYPE_CHECKING:
@@ -270,8 +270,7 @@ def load_worker(model_dirs: Sequence[Path], options: EngineOptions, index: int =
     except MtkitError:
         raise
     except (RuntimeError, OSError, MemoryError) as exc:
-        first_line = (str(exc).strip().splitlines() or [type(exc).__name__])[0]
         raise MtkitError(
-            f"the models cannot be loaded: {first_line}",
+            f"the models cannot be loaded: {first_line(exc)}",
             "check the memory and the device; `mtkit doctor` describes them",
         ) from None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from mtkit.errors import MtkitError
+from mtkit.errors import MtkitError, first_line
 from mtkit.workers.cpu_info import n_cores
 
 _OBJECT_STORE_BYTES = 100 << 20
@@ -57,7 +57,7 @@ def ray_cluster(address: str) -> Iterator[None]:
             ray.init(address, **options)
         except (OSError, ValueError, RuntimeError) as exc:
             raise MtkitError(
-                f"no Ray cluster at {address}: {_first_line(exc)}",
+                f"no Ray cluster at {address}: {first_line(exc)}",
                 "start one with `ray start --head`, or give --ray local for this machine alone",
             ) from exc
     try:
@@ -237,17 +237,13 @@ def _converted_errors() -> Iterator[None]:
     except RayTaskError as exc:
         if isinstance(cause := exc.cause, ModuleNotFoundError | ImportError):
             raise MtkitError(
-                f"a machine of the Ray cluster cannot run mtkit: {_first_line(cause)}",
+                f"a machine of the Ray cluster cannot run mtkit: {first_line(cause)}",
                 "install the same version of mtkit on all of them",
             ) from exc
         raise
     except RayError as exc:
         raise MtkitError(
-            f"the Ray cluster has failed: {_first_line(exc)}",
+            f"the Ray cluster has failed: {first_line(exc)}",
             "see its log files, which are in /tmp/ray on each machine unless it was started with"
             " --temp-dir",
         ) from exc
-
-
-def _first_line(exc: BaseException) -> str:
-    return str(exc).strip().partition("\n")[0]

@@ -3,7 +3,7 @@
 from importlib import import_module
 from importlib.util import find_spec
 
-from mtkit.errors import MtkitError
+from mtkit.errors import MtkitError, first_line
 
 
 def require_ctranslate2() -> None:
@@ -18,8 +18,7 @@ def require_ctranslate2() -> None:
         import_module("ctranslate2")
     except (ImportError, OSError, AttributeError) as exc:
         # For example for a library of another version that it was built for.
-        problem = next(iter(str(exc).splitlines()), type(exc).__name__)
         raise MtkitError(
-            f"CTranslate2 is installed, but does not load: {problem}",
+            f"CTranslate2 is installed, but does not load: {first_line(exc)}",
             "pip install --force-reinstall 'mtkit[ct2]'",
         ) from None

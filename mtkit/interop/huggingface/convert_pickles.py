@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mtkit.checkpoint.weights import save_tensors
+from mtkit.errors import first_line
 
 
 def main() -> None:
@@ -33,4 +34,4 @@ if __name__ == "__main__":
     try:
         main()
     except Exception as exc:
-        sys.exit(f"{type(exc).__name__}: {str(exc).splitlines()[0] if str(exc) else ''}")
+        sys.exit(f"{type(exc).__name__}: {first_line(exc)}")

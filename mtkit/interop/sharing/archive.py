@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NoReturn, cast
 
-from mtkit.errors import MtkitError
+from mtkit.errors import MtkitError, first_line
 from mtkit.interop.sharing.package import PACKAGE_NAMES
 from mtkit.io.atomic import atomic_write
 from mtkit.io.compression import compressed
@@ -150,8 +150,8 @@ def _open_archive(path: Path) -> Iterator[tarfile.TarFile]:
             *(tarfile.TarError, zlib.error, gzip.BadGzipFile),
             *(ValueError, LookupError, OverflowError, RecursionError),
         ) as exc:
-            reason = (str(exc).splitlines() or [""])[0][:100] or type(exc).__name__
-            _refuse(path, f"not a readable .tar or .tar.gz archive: {reason.lower()}")
+            reason = first_line(exc)[:100].lower()
+            _refuse(path, f"not a readable .tar or .tar.gz archive: {reason}")
 
 
 def _refuse(path: Path, problem: str) -> NoReturn:
