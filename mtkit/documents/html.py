@@ -17,7 +17,8 @@ _COPIED = frozenset("code kbd samp var svg math".split())
 """Inline elements that are copied with all that they contain."""
 _SKIPPED = frozenset("pre script style xmp iframe noembed noframes textarea".split())
 """Block elements that are copied."""
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+"""Elements without content, which have no end tag."""
 _TRANSLATED_ATTRIBUTES = frozenset("alt title placeholder aria-label label".split())
 _DESCRIPTIONS = frozenset(
     "description og:title og:description twitter:title twitter:description".split()
@@ -142,7 +143,7 @@ class _Reader:
     def _add_tag(self, token: Token) -> None:
         """Add an inline tag or a comment."""
         name = ""
-        is_empty = token.name in _VOID or self.page[token.end - 2] == "/"
+        is_empty = token.name in VOID or self.page[token.end - 2] == "/"
         if token.kind in ("start", "end") and not is_empty:
             name = token.name if token.kind == "start" else f"/{token.name}"
         self.collector.add_code(token.begin, token.end, name)
@@ -163,7 +164,7 @@ class _Reader:
 
     def _is_void(self, token: Token) -> bool:
         """Return whether a start tag is that of an element without content."""
-        return token.name in _VOID or (self.is_xml and self.page[token.end - 2] == "/")
+        return token.name in VOID or (self.is_xml and self.page[token.end - 2] == "/")
 
     def _matching_ends(self) -> dict[int, int]:
         """Return the index of the end tag of each start tag that has one."""

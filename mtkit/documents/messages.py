@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from mtkit.documents.collector import Collector
+from mtkit.documents.html import VOID
 from mtkit.documents.icu import Message, escape_icu, parse_icu
 from mtkit.documents.plurals import plural_rule
 from mtkit.documents.segment import Document, Segment
@@ -15,7 +16,6 @@ _INLINE = re.compile(
     r"|(?P<copied>&\#?\w{1,31};|\$t\([^()\n]{0,100}\)|@:\(?[\w.]{1,100}\)?)"
 )
 """Tags; character references; references of i18next and Vue to other texts."""
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,11 @@ class MessageDocument(Document):
             begin = item.end
         _collect(collector, begin, message.end)
         if segment := collector.segment():
-            values = {one.name: getattr(segment, one.name) for one in fields(segment)}
             self.segments.append(
                 _IcuSegment(
-                    **values, is_plural=message.is_plural, doubles_apostrophes=doubles_apostrophes
+                    **vars(segment),
+                    is_plural=message.is_plural,
+                    doubles_apostrophes=doubles_apostrophes,
                 )
             )
         for item in message.items:
@@ -96,7 +97,7 @@ def _collect(collector: Collector, begin: int, end: int) -> None:
         if match["copied"]:
             collector.add_protected(*match.span(), match.group())
         else:
-            is_pair = match["name"].lower() not in _VOID and not match.group().endswith("/>")
+            is_pair = match["name"].lower() not in VOID and not match.group().endswith("/>")
             collector.add_code(*match.span(), match["end"] + match["name"] if is_pair else "")
     collector.add_text(begin, end)
 

@@ -73,8 +73,8 @@ def _read(text: str, tokens: Sequence[Token], tags: XmlTags) -> list[Segment]:
             flush()
             index = ends[index] if token.name in tags.ignored else index
         elif token.kind in ("start", "empty") and token.name in tags.ignored:
+            _add_copied(collector, text, tokens[index : ends[index] + 1])
             index = ends[index]
-            _add_copied(collector, text, tokens, token.begin, tokens[index])
         elif token.kind in ("start", "end"):
             name = token.name if token.kind == "start" else f"/{token.name}"
             collector.add_code(token.begin, token.end, name)
@@ -85,19 +85,16 @@ def _read(text: str, tokens: Sequence[Token], tags: XmlTags) -> list[Segment]:
     return segments
 
 
-def _add_copied(
-    collector: Collector, text: str, tokens: Sequence[Token], begin: int, last: Token
-) -> None:
-    """Add an element that is copied; one without text is a tag."""
+def _add_copied(collector: Collector, text: str, element: Sequence[Token]) -> None:
+    """Add the tokens of an element that is copied; one without text is a tag."""
+    begin, end = element[0].begin, element[-1].end
     words = " ".join(
-        unescape(text[token.begin : token.end])
-        for token in tokens
-        if token.kind == "text" and begin <= token.begin < last.end
+        unescape(text[token.begin : token.end]) for token in element if token.kind == "text"
     )
     if words := " ".join(words.split()):
-        collector.add_protected(begin, last.end, words)
+        collector.add_protected(begin, end, words)
     else:
-        collector.add_code(begin, last.end)
+        collector.add_code(begin, end)
 
 
 def _splitting(

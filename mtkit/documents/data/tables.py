@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from mtkit.documents.data.values import Value, ValueDocument
 from mtkit.documents.segment import ReadOptions
@@ -52,9 +53,8 @@ class TableDocument(ValueDocument):
         document = cls("", source=text, is_csv=is_csv)
         values = [
             cell
-            for row in ([] if is_header else [first], rows)
-            for cells in row
-            for cell in cells
+            for row in (rows if is_header else chain([first], rows))
+            for cell in row
             if cell.column in columns
         ]
         document.add_values(values, options.tgt_lang)

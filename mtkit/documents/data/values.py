@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -74,9 +74,15 @@ class ValueDocument(MessageDocument):
 
     def write(self, translated: Sequence[Translated]) -> str:
         """Return the file with translated segments; all other values are unchanged."""
+        texts = self.new_texts(translated)
+        return self.with_written(
+            {index: self.written_value(self.values[index], text) for index, text in texts.items()}
+        )
+
+    def with_written(self, written: Mapping[int, str]) -> str:
+        """Return the file with some values, by their indices, in place of its own."""
         edits = [
-            Edit(value.begin, value.end, self.written_value(value, text))
-            for index, text in self.new_texts(translated).items()
-            for value in [self.values[index]]
+            Edit(self.values[index].begin, self.values[index].end, text)
+            for index, text in written.items()
         ]
         return apply_edits(self.source, edits, 0, len(self.source))

@@ -2,18 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mtkit.documents.data.fields import Fields
 from mtkit.documents.data.values import Value, ValueDocument
 from mtkit.documents.data.yaml_values import (
+    Structure,
     YamlValue,
     double_quoted,
     is_translatable,
     read_structure,
     write_scalar,
 )
-from mtkit.documents.segment import Edit, ReadOptions, Translated, apply_edits
+from mtkit.documents.segment import ReadOptions, Translated
 from mtkit.errors import MtkitError
 
 TAGGED_KEPT = "values with a tag kept"
@@ -24,6 +25,7 @@ class YamlDocument(ValueDocument):
     """A file in YAML. Keys, comments, anchors, tags and all that is not translated stay."""
 
     name: str = ""
+    structure: Structure = field(default_factory=lambda: Structure([], []))
     is_ascii: bool = False
     """Whether the file escapes every character outside ASCII."""
 
@@ -35,11 +37,12 @@ class YamlDocument(ValueDocument):
             MtkitError: The file is not valid, too large or too deep, or has no such key.
         """
         selected = Fields(options)
-        document = cls("", source=text, name=options.name)
+        structure = read_structure(text, options.name)
+        document = cls("", source=text, name=options.name, structure=structure)
         document.is_ascii = text.isascii() and bool(re.search(r"\\[uU]", text))
         values: list[Value] = []
         n_tagged = 0
-        for scalar in read_structure(text, options.name).scalars:
+        for scalar in structure.scalars:
             if scalar.path is None or not selected.selects(scalar.path):
                 continue
             if is_translatable(scalar):
@@ -70,14 +73,14 @@ class YamlDocument(ValueDocument):
         edits = {
             index: self.written_value(self.values[index], text) for index, text in texts.items()
         }
-        written = self._edited(edits)
+        written = self.with_written(edits)
         if wrong := self._misread(written, texts):
             for index in wrong & texts.keys() or texts.keys():
                 value = self.values[index]
                 assert isinstance(value, YamlValue)
                 raw = self.source[value.begin : value.end]
                 edits[index] = double_quoted(value, texts[index], raw, is_ascii=self.is_ascii)
-            written = self._edited(edits)
+            written = self.with_written(edits)
             if wrong := self._misread(written, texts):
                 raise MtkitError(
                     f"`{self.name}`: the translation of {self.values[min(wrong)].text[:40]!r} "
@@ -86,20 +89,13 @@ class YamlDocument(ValueDocument):
                 )
         return written
 
-    def _edited(self, texts: dict[int, str]) -> str:
-        edits = [
-            Edit(self.values[index].begin, self.values[index].end, text)
-            for index, text in texts.items()
-        ]
-        return apply_edits(self.source, edits, 0, len(self.source))
-
     def _misread(self, written: str, texts: dict[int, str]) -> set[int]:
         """Return the values that are not read as intended; all that change if others differ."""
         try:
             new = read_structure(written, self.name)
         except MtkitError:
             return set(texts)
-        old = read_structure(self.source, self.name)
+        old = self.structure
         if old.kinds != new.kinds:
             return set(texts)
         index_of = {value.begin: index for index, value in enumerate(self.values)}

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from mtkit.corpus.languages import word_separator
@@ -127,8 +127,7 @@ class MarkdownDocument(Document):
 
     def _add_segment(self, segment: Segment | None, block: Block) -> None:
         if segment is not None:
-            values = {one.name: getattr(segment, one.name) for one in fields(segment)}
-            self.segments.append(_TextSegment(**values, block=block))
+            self.segments.append(_TextSegment(**vars(segment), block=block))
 
     def _add_plain(self, collector: Collector, block: Block, begin: int, end: int) -> None:
         """Add plain text, whose characters may be apart in the document."""

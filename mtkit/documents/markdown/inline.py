@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 from markdown_it import MarkdownIt
 from markdown_it.rules_inline import StateInline
 
+from mtkit.documents.html import VOID
+
 Kind = Literal["open", "close", "empty", "copied", "char", "soft break", "hard break"]
 _COPIED = re.compile(
     r"\$\$[^$]+\$\$"
@@ -23,7 +25,6 @@ _FENCE = re.compile(r"^[ \t]*:::[^\n]*(?:\n|\Z)", re.MULTILINE)
 """A line that opens or closes a container."""
 _HTML_TAG = re.compile(r"<(/?)([A-Za-z][\w-]*)")
 _KEPT_ELEMENTS = frozenset("code kbd samp var svg math script style".split())
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _EMPHASIS = {"em": "em", "strong": "strong", "s": "s"}
 
 
@@ -141,7 +142,7 @@ class InlineParser:
             self._add(begin, end, "char", token.content)
         elif token.type == "html_inline":
             match = _HTML_TAG.match(token.content)
-            if match is None or match[2].lower() in _VOID or token.content.endswith("/>"):
+            if match is None or match[2].lower() in VOID or token.content.endswith("/>"):
                 self._add(begin, end, "empty")
             else:
                 self._add(begin, end, "close" if match[1] else "open", f"<{match[2].lower()}")

@@ -51,9 +51,8 @@ def unpack(archive: ZipArchive, options: ReadOptions) -> Document:
         text, encoding = read_text(archive, root)
         book = MarkupReader(text, f"{archive.name}: {root}", _TITLES)
         part = book.read()
-        part.encoding = encoding
         part.marks = _language_element(book, options)
-        package.add(root, part)
+        package.add(root, part, encoding)
         seen = {name for name, _ in package.parts}
         for item in _manifest(book, root):
             if item.name in seen or item.media_type not in _READERS:
@@ -64,9 +63,8 @@ def unpack(archive: ZipArchive, options: ReadOptions) -> Document:
                 continue
             text, encoding = read_text(archive, item.name)
             part = _READERS[item.media_type](text, f"{archive.name}: {item.name}")
-            part.encoding = encoding
             part.marks = _root_marks(text, options)
-            package.add(item.name, part)
+            package.add(item.name, part, encoding)
     return package
 
 

@@ -65,8 +65,7 @@ def unpack(archive: ZipArchive, options: ReadOptions) -> Document:
         if name == "content.xml" or "presentation" not in kind:
             reader.read()
         reader.document.marks += _language_marks(reader, options)
-        reader.document.encoding = encoding
-        package.add(name, reader.document)
+        package.add(name, reader.document, encoding)
     return package
 
 

@@ -106,8 +106,7 @@ def unpack(archive: ZipArchive, readers: dict[str, Reader], options: ReadOptions
         elif (reader := readers.get(kind)) is not None:
             text, encoding = read_text(archive, name)
             part = reader(text, f"{archive.name}: {name}", options)
-            part.encoding = encoding
-            package.add(name, part)
+            package.add(name, part, encoding)
     return package
 
 

@@ -45,8 +45,9 @@ class Package(Document):
     parts: list[tuple[str, Document]] = field(default_factory=list)
     """Name of each member with text, and its document."""
 
-    def add(self, name: str, part: Document) -> None:
-        """Add a part with its segments."""
+    def add(self, name: str, part: Document, encoding: Encoding) -> None:
+        """Add a part with its segments, which is written in its encoding."""
+        part.encoding = encoding
         number = len(self.parts)
         self.parts.append((name, part))
         self.segments += [replace(segment, part=number) for segment in part.segments]
