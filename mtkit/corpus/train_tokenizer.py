@@ -193,8 +193,7 @@ class _TrainingTexts:
 
 def load_if_fresh(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | None:
     """Load `recipe.tokenizer_dir` if it is complete and matches corpus and settings."""
-
-    directory: Path = recipe.tokenizer_dir
+    directory = recipe.tokenizer_dir
     manifest = read_manifest(directory)
     if manifest is None or manifest.get("key") != _key(
         recipe, inputs, _source_sha256(recipe, manifest)

@@ -44,7 +44,7 @@ def evaluate(
         MtkitError: The counts differ, there is nothing to evaluate, or see `check_metrics`.
     """
     hypotheses = _checked(hypotheses, "hypotheses")
-    streams = _as_lists(_as_list(references), "references")
+    streams = _as_lists(references, "references")
     check_counts(len(hypotheses), streams)
     names = check_metrics(metrics, tokenize)
     if warns:
@@ -88,11 +88,8 @@ def compare(
     from mtkit.evaluation.corpus_metric import sacrebleu_metrics
     from mtkit.evaluation.resampling import Resampling
 
-    streams = _as_lists(_as_list(references), "references")
-    runs = {
-        name: _as_lists(_as_list(texts), f"translations of {name}")
-        for name, texts in systems.items()
-    }
+    streams = _as_lists(references, "references")
+    runs = {name: _as_lists(texts, f"translations of {name}") for name, texts in systems.items()}
     for name, texts in runs.items():
         for run in texts:
             check_counts(len(run), streams, f"translations of {name}")
@@ -161,8 +158,7 @@ def _as_list(texts: Any) -> Any:
 
 def _as_lists(texts: Any, what: str) -> list[list[str]]:
     """Return one list of strings, or a list of such lists, as a list of lists."""
-    if isinstance(texts, str):
-        raise TypeError(f"{what}: a list of strings, not one string")
+    texts = _as_list(texts)
     is_one_list = all(isinstance(text, str) for text in texts)
     if not is_one_list and any(isinstance(text, str) for text in texts):
         raise TypeError(f"{what}: one list of strings, or a list of such lists, not a mixture")

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mtkit.corpus.languages import SCRIPTS_WITHOUT_SPACES
-from mtkit.corpus.scripts import script_of
+from mtkit.evaluation.words import count_scripts
 from mtkit.io.logs import get_logger
 from mtkit.tokenizer.pretokenized import tokenization_markers
 
@@ -177,7 +177,7 @@ def _warn_of_blank_translations(
 
 def _main_script(segments: Sequence[str]) -> str | None:
     """Return the script of more than half of the letters; None if there is none."""
-    scripts = Counter(filter(None, (script_of(char) for text in segments for char in text)))
+    scripts = count_scripts(segments)
     if not scripts:
         return None
     script, n = scripts.most_common(1)[0]

@@ -144,7 +144,7 @@ class FairQueue:
         client.served = max(client.served, min(active, default=0.0))
         job.served = min((one.served for one in client.jobs), default=0.0)
         client.jobs.append(job)
-        self.n_tokens += sum(unit.n_tokens for unit in job.waiting)
+        self.n_tokens += job.n_tokens
         self._has_units.set()
 
     def drop(self, job: Job) -> None:

@@ -145,8 +145,7 @@ class FormCounter:
 
     def count(self, text: str, forms: Iterable[str]) -> int:
         """Return how often any of some forms occurs in a text."""
-        words = [word.text for word in self._words.find(text)]
-        return self.count_in_words(words, forms)
+        return self.count_in_words(self.words(text), forms)
 
     def words(self, text: str) -> list[str]:
         """Return the words of a text, for `count_in_words`."""
