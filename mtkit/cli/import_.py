@@ -62,7 +62,7 @@ def huggingface(
         mtkit import huggingface Helsinki-NLP/opus-mt-ko-en ko-en --download
     """
     from mtkit.cli.common.output_guard import refuse_overwriting
-    from mtkit.interop.huggingface.download import fetched_model
+    from mtkit.interop.huggingface.download import fetch_model
     from mtkit.io.find_model import refuse_other_format
 
     if revision is not None and not download:
@@ -71,13 +71,13 @@ def huggingface(
     if not download:
         refuse_other_format(source, out_dir, "huggingface")
     name = source.as_posix()
-    with fetched_model(name, revision, is_allowed=download, allow_pickle=allow_pickle) as found:
-        # torch takes seconds to load, which a mistyped path should not wait for.
-        from mtkit.interop.huggingface.import_model import import_huggingface
+    found = fetch_model(name, revision, is_allowed=download, allow_pickle=allow_pickle)
+    # torch takes seconds to load, which a mistyped path should not wait for.
+    from mtkit.interop.huggingface.import_model import import_huggingface
 
-        trained = import_huggingface(
-            found, out_dir, src_lang=src_lang, tgt_lang=tgt_lang, allow_pickle=allow_pickle
-        )
+    trained = import_huggingface(
+        found, out_dir, src_lang=src_lang, tgt_lang=tgt_lang, allow_pickle=allow_pickle
+    )
     _report(trained, out_dir)
 
 

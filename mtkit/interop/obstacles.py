@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 
@@ -20,6 +22,16 @@ class Obstacle(NamedTuple):
     """The property, such as `activation_function is gelu_new; mtkit has gelu, relu, swish`."""
     remedy: str = ""
     """What would remove it, in the imperative; empty if nothing would."""
+
+
+def of_validation(error: ValidationError, remedy: str = "") -> list[Obstacle]:
+    """Return an obstacle for each setting that a schema does not accept."""
+    obstacles = []
+    for detail in error.errors():
+        where = ".".join(map(str, detail["loc"]))
+        text = detail["msg"].removeprefix("Value error, ")
+        obstacles.append(Obstacle(f"{where}: {text}" if where else text, remedy))
+    return obstacles
 
 
 def refuse(path: Path, what: str, obstacles: Sequence[Obstacle]) -> None:

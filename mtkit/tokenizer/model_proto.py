@@ -111,21 +111,18 @@ def arrange_entries(
     return b"".join([*messages, *others])
 
 
-def make_bpe_model(pieces: Sequence[str], charsmap: bytes) -> bytes:
-    """Make a model of type BPE, with <unk>, <s> and </s> before its pieces.
+def make_bpe_model(tokens: Sequence[str], charsmap: bytes) -> bytes:
+    """Make a model of type BPE, with <unk>, <s> and </s> before its tokens.
 
     Args:
-        pieces: The pieces by priority: earlier ones are merged first.
+        tokens: The tokens by priority: earlier ones are merged first.
         charsmap: Rules of the normalization, as SentencePiece compiles them; empty for none.
     """
     kinds = {"<unk>": UNKNOWN, "<s>": CONTROL, "</s>": CONTROL}
     entries = [(text, 0.0, kind) for text, kind in kinds.items()]
-    entries += [(text, -float(rank), NORMAL) for rank, text in enumerate(pieces)]
+    entries += [(text, -float(rank), NORMAL) for rank, text in enumerate(tokens)]
     messages = (
-        _bytes_field(TEXT, text.encode())
-        + _key(SCORE, FOUR_BYTES)
-        + struct.pack("<f", score)
-        + _number_field(TYPE, kind)
+        _entry_message(NewEntry(text, score)) + _number_field(TYPE, kind)
         for text, score, kind in entries
     )
     normalizer = _bytes_field(NORMALIZER_NAME, b"user_defined") + _bytes_field(CHARSMAP, charsmap)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mtkit.checkpoint.model_dir import TrainedModel
-from mtkit.interop.huggingface.foreign_files import computes_positions
+from mtkit.interop.huggingface.config_files import computes_positions
 from mtkit.interop.huggingface.verify import HuggingFaceVerification
 from mtkit.interop.model_card import (
     count_parameters,

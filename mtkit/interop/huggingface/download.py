@@ -1,7 +1,5 @@
 """Models on the Hugging Face hub, downloaded only if that was asked for."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from mtkit.errors import MtkitError
@@ -10,10 +8,7 @@ from mtkit.interop.huggingface.files import CONFIG_NAME
 from mtkit.interop.huggingface.weight_files import choose_files
 
 
-@contextmanager
-def fetched_model(
-    source: str, revision: str | None, *, is_allowed: bool, allow_pickle: bool
-) -> Iterator[Path]:
+def fetch_model(source: str, revision: str | None, *, is_allowed: bool, allow_pickle: bool) -> Path:
     """Find a model directory, or download a model into the cache of huggingface_hub.
 
     Args:
@@ -21,14 +16,13 @@ def fetched_model(
         revision: Branch, tag or commit on the hub; None for main.
         is_allowed: Whether anything may be downloaded; a directory is then not looked for.
         allow_pickle: Whether pytorch_model.bin is downloaded if there is no model.safetensors.
-    Yields:
+    Returns:
         The directory of the model.
     Raises:
         MtkitError: There is no such directory, or the download fails.
     """
     if is_allowed:
-        yield _download(source, revision, allow_pickle=allow_pickle)
-        return
+        return _download(source, revision, allow_pickle=allow_pickle)
     path = Path(source)
     if not path.is_dir():
         is_name = is_hub_name(source) and not path.exists()
@@ -38,7 +32,7 @@ def fetched_model(
             if is_name
             else "give the directory of a Hugging Face model",
         )
-    yield path
+    return path
 
 
 def _download(name: str, revision: str | None, *, allow_pickle: bool) -> Path:

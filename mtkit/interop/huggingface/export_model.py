@@ -11,6 +11,14 @@ from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
 from mtkit.checkpoint.weights import save_tensors
 from mtkit.interop.export_dir import refuse_foreign_export
 from mtkit.interop.huggingface.card import model_card
+from mtkit.interop.huggingface.config_files import (
+    computes_positions,
+    export_obstacles,
+    generation_tree,
+    model_tree,
+    tokenizer_tree,
+    vocabulary_trees,
+)
 from mtkit.interop.huggingface.files import (
     CONFIG_NAME,
     GENERATION_NAME,
@@ -22,14 +30,6 @@ from mtkit.interop.huggingface.files import (
     VOCAB_NAME,
     WEIGHTS_NAME,
     read_object,
-)
-from mtkit.interop.huggingface.foreign_files import (
-    computes_positions,
-    export_obstacles,
-    generation_tree,
-    model_tree,
-    tokenizer_tree,
-    vocabulary_trees,
 )
 from mtkit.interop.huggingface.names import (
     OUTPUT,

@@ -145,7 +145,8 @@ def _forced_language(
     if settings.tgt_language_id is None:
         return None
     tokens = vocabularies.tokenizer.tgt.token_texts
-    token = dict(enumerate(tokens)).get(settings.tgt_language_id)
+    is_id = 0 <= settings.tgt_language_id < len(tokens)
+    token = tokens[settings.tgt_language_id] if is_id else None
     if token not in vocabularies.tags:
         raise MtkitError(
             f"`{source}`: forced_bos_token_id is {settings.tgt_language_id}, not a language",

@@ -13,7 +13,12 @@ from mtkit.interop.huggingface.files import (
 )
 from mtkit.interop.huggingface.settings import ForeignSettings
 from mtkit.interop.huggingface.tokenizer_json import TokenizerJson
-from mtkit.interop.huggingface.vocabularies import ForeignVocabularies, tokens_by_id
+from mtkit.interop.huggingface.vocabularies import (
+    TREATMENT,
+    ForeignVocabularies,
+    token_text,
+    tokens_by_id,
+)
 from mtkit.interop.obstacles import Obstacle, list_names
 from mtkit.interop.vocabulary import (
     SpecialTexts,
@@ -47,7 +52,6 @@ _ROLES = (
     "cls_token",
     "mask_token",
 )
-_TREATMENT = "transformers reads words with them as unknown, mtkit splits them into other subwords"
 
 
 class _Table(NamedTuple):
@@ -99,9 +103,9 @@ def read_language_vocabulary(
     )
     notes: list[str] = []
     if added:
-        notes.append(f"{len(added):,} subwords of {path.name} have no id: {_TREATMENT}")
+        notes.append(f"{len(added):,} subwords of {path.name} have no id: {TREATMENT}")
     elif read_settings(table.model).type == "unigram":
-        check_removed(arranged, table.model, path.name, _TREATMENT, notes, obstacles)
+        check_removed(arranged, table.model, path.name, TREATMENT, notes, obstacles)
     tokenizer = Tokenizer(arranged.subword, arranged.subword)
     tags = tuple(table.languages)
     return ForeignVocabularies(tokenizer, tags, notes, tags, len(added)), obstacles
@@ -147,7 +151,7 @@ def _nllb_table(directory: Path, settings: ForeignSettings, obstacles: list[Obst
                 )
             )
         ids, added = ids | found, list(found)
-    roles = {*_FAIRSEQ_TOKENS, "<mask>", *(_text(settings.tokenizer, name) for name in _ROLES)}
+    roles = {*_FAIRSEQ_TOKENS, "<mask>", *(token_text(settings.tokenizer, name) for name in _ROLES)}
     return _Table(ids, [token for token in added if token not in roles], model)
 
 
@@ -159,9 +163,3 @@ def _added_by_config(tree: dict[str, Any]) -> dict[str, int]:
         for number, entry in entries
         if number.isdecimal() and isinstance(entry, dict) and isinstance(entry.get("content"), str)
     }
-
-
-def _text(tree: dict[str, Any], name: str) -> str | None:
-    value = tree.get(name)
-    value = value.get("content") if isinstance(value, dict) else value
-    return value if isinstance(value, str) else None

@@ -15,7 +15,7 @@ from mtkit.interop.huggingface.files import (
     TOKENIZER_CONFIG_NAME,
     read_object,
 )
-from mtkit.interop.obstacles import Obstacle
+from mtkit.interop.obstacles import Obstacle, of_validation
 
 ARCHITECTURES = {
     "marian": ("MarianMTModel", "post"),
@@ -267,7 +267,7 @@ def _model(reader: _Reader, kind: str, obstacles: list[Obstacle]) -> ModelConfig
             }
         )
     except ValidationError as exc:
-        obstacles += [Obstacle(_first_line(error)) for error in exc.errors()]
+        obstacles += of_validation(exc)
         return None
 
 
@@ -298,10 +298,7 @@ def _search(
     try:
         return SearchConfig.model_validate(settings)
     except ValidationError as exc:
-        obstacles += [
-            Obstacle(_first_line(error), f"change it in {GENERATION_NAME}")
-            for error in exc.errors()
-        ]
+        obstacles += of_validation(exc, f"change it in {GENERATION_NAME}")
         return None
 
 
@@ -344,12 +341,6 @@ def _tokenizer_obstacles(tree: Mapping[str, Any], known: tuple[str, ...]) -> Ite
             f"sp_model_kwargs is {_shown(tree['sp_model_kwargs'])}",
             f"remove it from {TOKENIZER_CONFIG_NAME}: mtkit samples with the settings of a recipe",
         )
-
-
-def _first_line(error: Any) -> str:
-    where = ".".join(map(str, error["loc"]))
-    text = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {text}" if where else text
 
 
 def _shown(value: Any) -> str:

@@ -86,7 +86,7 @@ class TokenizerJson:
                 Obstacle("the merges of tokenizer.json are not those of a SentencePiece model")
             )
         charsmap = self._charsmap(obstacles)
-        if _metaspace(self.tree.get("pre_tokenizer")) is None:
+        if not _marks_spaces(self.tree.get("pre_tokenizer")):
             obstacles.append(Obstacle("tokenizer.json does not mark spaces as SentencePiece does"))
         if len(obstacles) > n_before:
             return None
@@ -139,13 +139,12 @@ def _removes_spaces(step: dict[str, Any]) -> bool:
     return step.get("pattern") == {"Regex": " {2,}"} and step.get("content") in (" ", WORD_BOUNDARY)
 
 
-def _metaspace(value: Any) -> dict[str, Any] | None:
-    """Return the step that marks spaces, and the start of the text, as SentencePiece does."""
+def _marks_spaces(value: Any) -> bool:
+    """Return whether a step marks spaces, and the start of the text, as SentencePiece does."""
     for step in _steps(value, "pretokenizers"):
-        is_first_marked = (
-            step.get("prepend_scheme", "always") == "always"
-            and step.get("add_prefix_space", True) is True
-        )
         if step.get("type") == "Metaspace" and step.get("replacement") == WORD_BOUNDARY:
-            return step if is_first_marked else None
-    return None
+            return (
+                step.get("prepend_scheme", "always") == "always"
+                and step.get("add_prefix_space", True) is True
+            )
+    return False

@@ -12,7 +12,7 @@ import torch
 
 from mtkit.engines.protocol import SearchRequest
 from mtkit.errors import MtkitError
-from mtkit.interop.huggingface.foreign_files import their_length_penalty
+from mtkit.interop.huggingface.config_files import their_length_penalty
 from mtkit.translation.translator import Translator
 
 _BATCH_SIZE = 16

@@ -22,7 +22,8 @@ from mtkit.interop.vocabulary import (
 )
 from mtkit.tokenizer.subword import Tokenizer
 
-_TREATMENT = "transformers reads words with them as unknown, mtkit splits them into other subwords"
+TREATMENT = "transformers reads words with them as unknown, mtkit splits them into other subwords"
+"""What becomes of the tokens of a SentencePiece model that have no id."""
 
 
 class ForeignVocabularies(NamedTuple):
@@ -83,7 +84,7 @@ def read_vocabularies(
     notes: list[str] = []
     sides = [(SRC_MODEL_NAME, src, models[0]), (TGT_MODEL_NAME, tgt, models[1])]
     for name, arranged, model in sides[: 1 if has_one_model else 2]:
-        check_removed(arranged, model, name, _TREATMENT, notes, obstacles)
+        check_removed(arranged, model, name, TREATMENT, notes, obstacles)
     return ForeignVocabularies(Tokenizer(src.subword, tgt.subword), tags, notes), obstacles
 
 
@@ -123,7 +124,7 @@ def _special_texts(
     obstacles: list[Obstacle],
 ) -> tuple[SpecialTexts, SpecialTexts] | None:
     unk, eos, pad = (
-        _token_text(settings.tokenizer, name, default)
+        token_text(settings.tokenizer, name, default)
         for name, default in (("unk_token", "<unk>"), ("eos_token", "</s>"), ("pad_token", "<pad>"))
     )
     ids = {"pad": settings.pad_id, "eos": settings.eos_id, "start": settings.start_id}
@@ -146,7 +147,8 @@ def _special_texts(
     return None if obstacles else (src, tgt)
 
 
-def _token_text(tree: dict[str, Any], name: str, default: str) -> str:
+def token_text(tree: dict[str, Any], name: str, default: str = "") -> str:
+    """Return the text of a special token that tokenizer_config.json names."""
     value = tree.get(name)
     value = value.get("content") if isinstance(value, dict) else value
     return value if isinstance(value, str) else default

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
-from mtkit.interop.obstacles import Obstacle
+from mtkit.interop.obstacles import Obstacle, of_validation
 
 MAX_POSITIONS = 1024
 """Longest line that is not split, with EOS; Marian's own default is 1,000 tokens."""
@@ -116,7 +116,7 @@ def convert_settings(
         )
         search = SearchConfig.model_validate(_search(decoder_yml))
     except ValidationError as exc:
-        return None, [Obstacle(_described(error)) for error in exc.errors()]
+        return None, of_validation(exc)
     return MarianSettings(model, search, str(model_yml.get("version", "unknown"))[:80]), []
 
 
@@ -194,9 +194,3 @@ def _integer(tree: Mapping[str, Any], name: str, obstacles: list[Obstacle]) -> i
         return value
     obstacles.append(Obstacle(f"{name} is {repr(value)[:80]}, not a positive whole number"))
     return 1
-
-
-def _described(error: Any) -> str:
-    where = ".".join(map(str, error["loc"]))
-    text = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {text}" if where else text
