@@ -9,7 +9,7 @@ from mtkit.search.constraints.constraints import Constraints
 
 
 def shortest_limit(models: Iterable[ModelConfig]) -> int | None:
-    """Return the maximum length of a sequence, EOS included, in all models; None without a limit."""
+    """Return the longest sequence, EOS included, that all models can read; None without a limit."""
     limits = (model.position_limit for model in models)
     return min((limit for limit in limits if limit is not None), default=None)
 
