@@ -135,27 +135,27 @@ def _is_out_of_memory(exc: Exception) -> bool:
 
 def _explain(exc: Exception) -> MtkitError:
     """Return an error with a hint for an exception that the library did not expect."""
-    first_line = (str(exc).strip().splitlines() or [""])[0]
+    message = (str(exc).strip().splitlines() or [""])[0]  # MemoryError has none
     if _is_out_of_memory(exc):
         return MtkitError(
-            f"out of memory: {first_line}",
+            ": ".join(filter(None, ("out of memory", message))),
             "lower batches.max_tokens to train, --batch-tokens to translate",
         )
     if isinstance(exc, OSError):
         # Of stdout only: errors of files have been converted already.
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
             return MtkitError(
-                f"the output cannot be written: {first_line}",
+                f"the output cannot be written: {message}",
                 "free some disk space, or choose another disk",
             )
         if exc.errno is not None and (exc.filename is not None or exc.errno in _OS_HINTS):
             place = "" if exc.filename is None else f"`{exc.filename}`: "
             return MtkitError(
-                f"{place}{(exc.strerror or first_line).lower()}",
+                f"{place}{(exc.strerror or message).lower()}",
                 _OS_HINTS.get(exc.errno, "check the path"),
             )
     again = shlex.join(["mtkit", "--debug", *(arg for arg in sys.argv[1:] if arg != "--debug")])
     return MtkitError(
-        f"{type(exc).__name__}: {first_line}",
+        ": ".join(filter(None, (type(exc).__name__, message))),
         f"this should not happen; run again with --debug to see where: {again}",
     )
