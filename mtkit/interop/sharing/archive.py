@@ -17,7 +17,7 @@ from typing import BinaryIO, NoReturn, cast
 from mtkit.errors import MtkitError, first_line
 from mtkit.interop.sharing.package import PACKAGE_NAMES
 from mtkit.io.atomic import atomic_write
-from mtkit.io.compression import compressed
+from mtkit.io.compression import compressed, without_compression_suffix
 from mtkit.io.text import open_binary
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 
@@ -58,7 +58,7 @@ def write_archive(path: Path, contents: Mapping[str, Path | bytes]) -> None:
     Raises:
         MtkitError: It cannot be written.
     """
-    top = path.name.removesuffix(".gz").removesuffix(".tar")
+    top = without_compression_suffix(path).stem
     with (
         atomic_write(path) as raw,
         compressed(raw, path.name) as stream,

@@ -53,7 +53,7 @@ def read_tree(directory):
     }
 
 
-@pytest.mark.parametrize("name", ["m.tar", "m.tar.gz"])
+@pytest.mark.parametrize("name", ["m.tar", "m.tar.gz", "m.TAR.GZ"])
 def test_an_archive_is_read_by_tar_and_by_us(tmp_path, out, name):
     write_archive(tmp_path / name, CONTENTS)
     with tarfile.open(tmp_path / name) as tar:
