@@ -27,6 +27,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.columns import align
 from mtkit.io.find_model import SHORTLIST_NAME
 from mtkit.io.tokenizer_files import read_settings
+from mtkit.model.transformer import n_parameters
 from mtkit.tokenizer.prune import prune_tokenizer
 from mtkit.tokenizer.subword import Tokenizer
 from mtkit.version import __version__
@@ -216,10 +217,7 @@ def _save_changed(
     return VocabReport(
         change=change,
         joint=old.joint,
-        n_parameters=(
-            sum(parameter.numel() for parameter in trained.model.parameters()),
-            sum(parameter.numel() for parameter in model.parameters()),
-        ),
+        n_parameters=(n_parameters(trained.model), n_parameters(model)),
         n_weight_bytes=(
             (model_dir / WEIGHTS_NAME).stat().st_size,
             (out_dir / WEIGHTS_NAME).stat().st_size,

@@ -114,9 +114,11 @@ def marian(
 
 
 def _report(trained: "TrainedModel", out_dir: Path) -> None:
+    from mtkit.model.transformer import n_parameters
+
     config = trained.config
-    n_parameters = sum(parameter.numel() for parameter in trained.model.parameters())
-    print(f"{out_dir}: {config.src_lang} to {config.tgt_lang}, {n_parameters:,} parameters")
+    size = f"{n_parameters(trained.model):,} parameters"
+    print(f"{out_dir}: {config.src_lang} to {config.tgt_lang}, {size}")
     if config.tags:
         shown = ", ".join(config.tags[:10]) + (", ..." if len(config.tags) > 10 else "")
         kinds = (

@@ -38,8 +38,9 @@ def pull(
     check_source(source, out_dir, download=download)
     # torch takes seconds to load, which a mistyped path should not wait for.
     from mtkit.interop.sharing.pull import pull as pull_model
+    from mtkit.model.transformer import n_parameters
 
     trained = pull_model(source.as_posix(), out_dir, download=download, revision=revision)
     config = trained.config
-    n_parameters = sum(parameter.numel() for parameter in trained.model.parameters())
-    print(f"{out_dir}: {config.src_lang} to {config.tgt_lang}, {n_parameters:,} parameters")
+    size = f"{n_parameters(trained.model):,} parameters"
+    print(f"{out_dir}: {config.src_lang} to {config.tgt_lang}, {size}")

@@ -20,6 +20,7 @@ from mtkit.io.find_model import (
 )
 from mtkit.io.safetensors_header import read_header
 from mtkit.io.tokenizer_files import read_settings
+from mtkit.model.transformer import n_parameters
 from mtkit.tokenizer.subword import Subword, Tokenizer
 
 
@@ -128,7 +129,7 @@ def _inspect_model_dir(path: Path) -> ModelInfo:
         path=str(path),
         engine="torch",
         config=trained.config,
-        n_parameters=sum(parameter.numel() for parameter in trained.model.parameters()),
+        n_parameters=n_parameters(trained.model),
         weights_format=" and ".join(sorted({tensor.dtype for tensor in header.tensors.values()})),
         n_weight_bytes=(path / WEIGHTS_NAME).stat().st_size,
         tokenizer=_tokenizer_info(trained.tokenizer),

@@ -8,7 +8,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from mtkit.checkpoint.model_config import ModelDirConfig, ModelOrigin
-from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.config.model import ModelConfig
 
 CARD_NAME = "README.md"
@@ -57,11 +56,6 @@ def describe_transformer(model: ModelConfig) -> str:
         f"{model.d_model}, {model.n_heads} heads, {model.norm}-norm, {model.activation}, "
         f"{model.positions} positions"
     )
-
-
-def count_parameters(trained: TrainedModel) -> int:
-    """Return the number of parameters, shared ones counted once."""
-    return sum(parameter.numel() for parameter in trained.model.parameters())
 
 
 def origin_lines(config: ModelDirConfig) -> Iterator[str]:

@@ -210,6 +210,11 @@ class Transformer(nn.Module):
         return self.dropout(x_BQD if add_positions is None else add_positions(x_BQD, positions))
 
 
+def n_parameters(model: nn.Module) -> int:
+    """Return the number of parameters; tied ones count once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 def _make_positions(config: ModelConfig) -> nn.Module | None:
     if config.has_sinusoids:
         return SinusoidalPositions(config)

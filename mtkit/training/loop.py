@@ -14,9 +14,10 @@ from mtkit.checkpoint.training_checkpoint import TrainingState
 from mtkit.config.recipe import Recipe
 from mtkit.engines.lagged_reader import LaggedReader
 from mtkit.io.logs import get_logger
+from mtkit.model.transformer import n_parameters
 from mtkit.training.checkpoints import Checkpoints
 from mtkit.training.divergence import DivergenceMonitor
-from mtkit.training.model_setup.freezing import n_parameters, n_trained
+from mtkit.training.model_setup.freezing import n_trained
 from mtkit.training.optimizer import learning_rate
 from mtkit.training.publisher import Publisher
 from mtkit.training.reporting.metric_accumulator import Counts, MetricAccumulator

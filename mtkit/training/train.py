@@ -27,10 +27,10 @@ from mtkit.io.arguments import require_count
 from mtkit.io.build_manifest import read_manifest
 from mtkit.io.logs import get_logger
 from mtkit.model.device import choose_device
+from mtkit.model.transformer import n_parameters
 from mtkit.training.checkpoints import Checkpoints
 from mtkit.training.distributed.parallel import Parallel
 from mtkit.training.loop import TrainingLoop, TrainingResult, is_complete
-from mtkit.training.model_setup.freezing import n_parameters
 from mtkit.training.publisher import Publisher
 from mtkit.training.reporting.reporter import Reporter
 from mtkit.training.reporting.session import log_session

@@ -7,7 +7,7 @@ from torch import nn
 
 from mtkit.checkpoint.weights import without_weights
 from mtkit.config.model import ModelConfig
-from mtkit.model.transformer import Transformer
+from mtkit.model.transformer import Transformer, n_parameters
 
 
 class PartSize(NamedTuple):
@@ -36,7 +36,7 @@ def parameter_sizes(
     """
     with without_weights():
         model = Transformer(config, src_vocab_size, tgt_vocab_size, src_pad_id=0, tgt_pad_id=0)
-    total = sum(parameter.numel() for parameter in model.parameters())
+    total = n_parameters(model)
     counted: set[nn.Parameter] = set()
     sizes = []
     for part in _parts(model):
@@ -47,8 +47,8 @@ def parameter_sizes(
             for parameter in module.parameters()
         } - counted
         counted |= new
-        n_parameters = sum(parameter.numel() for parameter in new)
-        sizes.append(PartSize(part.name, n_parameters, n_parameters / total, part.formula))
+        n = sum(parameter.numel() for parameter in new)
+        sizes.append(PartSize(part.name, n, n / total, part.formula))
     return sizes
 
 

@@ -23,6 +23,7 @@ from mtkit.io.arguments import require_type
 from mtkit.io.atomic import atomic_dir
 from mtkit.io.find_model import EXPORT_NAME
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
+from mtkit.model.transformer import n_parameters
 from mtkit.version import __version__
 
 WEIGHT_DESCRIPTIONS = {
@@ -83,7 +84,7 @@ def export_ctranslate2(
             "ctranslate2": version("ctranslate2"),
             "torch": torch.__version__,
         },
-        n_parameters=sum(parameter.numel() for parameter in trained.model.parameters()),
+        n_parameters=n_parameters(trained.model),
         model=trained.config,
     )
     spec.optimize(quantization=quantization)

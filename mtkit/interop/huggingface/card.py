@@ -6,12 +6,12 @@ from mtkit.checkpoint.model_dir import TrainedModel
 from mtkit.interop.huggingface.config_files import computes_positions
 from mtkit.interop.huggingface.verify import HuggingFaceVerification
 from mtkit.interop.model_card import (
-    count_parameters,
     describe_transformer,
     front_matter,
     hub_fields,
     origin_lines,
 )
+from mtkit.model.transformer import n_parameters
 from mtkit.version import __version__
 
 
@@ -35,7 +35,7 @@ def _lines(trained: TrainedModel, verification: HuggingFaceVerification | None) 
     config = trained.config
     yield from (f"# Translation from {config.src_lang} to {config.tgt_lang}", "")
     yield f"A Transformer with {describe_transformer(config.model)};"
-    yield f"{count_parameters(trained):,} parameters. Exported with mtkit {__version__}."
+    yield f"{n_parameters(trained.model):,} parameters. Exported with mtkit {__version__}."
     yield from ("", "```python", *_snippet(trained), "```", "")
     if config.tags:
         yield from (f"Each source begins with one of the tags {' '.join(config.tags)}.", "")

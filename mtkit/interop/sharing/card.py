@@ -19,7 +19,6 @@ from mtkit.errors import MtkitError
 from mtkit.interop.hub import is_hub_name
 from mtkit.interop.model_card import (
     CARD_NAME,
-    count_parameters,
     describe_transformer,
     front_matter,
     hub_fields,
@@ -32,6 +31,7 @@ from mtkit.interop.sharing.measured_scores import (
     to_model_index,
 )
 from mtkit.io.logs import get_logger
+from mtkit.model.transformer import n_parameters
 from mtkit.version import __version__
 
 logger = get_logger(__name__)
@@ -150,7 +150,7 @@ def _section(
     config = facts.trained.config
     yield from (f"# Translation from {config.src_lang} to {config.tgt_lang}", "")
     yield f"A Transformer with {describe_transformer(config.model)};"
-    yield f"{count_parameters(facts.trained):,} parameters. Made with mtkit {__version__}."
+    yield f"{n_parameters(facts.trained.model):,} parameters. Made with mtkit {__version__}."
     yield ""
     yield f"License: {license_name}." if license_name else "No license is stated."
     yield from ("", "## Use", "", "```console")

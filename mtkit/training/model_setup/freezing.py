@@ -37,11 +37,6 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
         )
 
 
-def n_parameters(model: nn.Module) -> int:
-    """Return the number of parameters; tied ones count once."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 def n_trained(model: nn.Module) -> int:
     """Return the number of parameters that are not frozen."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -10,7 +10,8 @@ from mtkit.config.recipe import Recipe
 from mtkit.config.training import TrainingConfig
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
-from mtkit.training.model_setup.freezing import n_parameters, n_trained
+from mtkit.model.transformer import n_parameters
+from mtkit.training.model_setup.freezing import n_trained
 
 logger = get_logger(__name__)
 

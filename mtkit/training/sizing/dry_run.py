@@ -28,9 +28,9 @@ from mtkit.engines.precision import choose_training_dtype
 from mtkit.errors import MtkitError
 from mtkit.io.progress import format_duration
 from mtkit.model.device import choose_device
-from mtkit.model.transformer import Transformer
+from mtkit.model.transformer import Transformer, n_parameters
 from mtkit.training.distributed.parallel import Parallel
-from mtkit.training.model_setup.freezing import freeze, n_parameters, n_trained
+from mtkit.training.model_setup.freezing import freeze, n_trained
 from mtkit.training.reporting.trackers import all_trackers
 from mtkit.training.resume import check_same_run
 from mtkit.training.setup import TrainingData

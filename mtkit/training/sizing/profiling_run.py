@@ -15,8 +15,9 @@ from mtkit.config.recipe import Recipe
 from mtkit.config.sampling import SamplingConfig
 from mtkit.engines.precision import choose_training_dtype
 from mtkit.errors import MtkitError
+from mtkit.model.transformer import n_parameters
 from mtkit.training.distributed.parallel import Parallel
-from mtkit.training.model_setup.freezing import n_parameters, n_trained
+from mtkit.training.model_setup.freezing import n_trained
 from mtkit.training.setup import TrainingData, make_stepper
 from mtkit.training.sizing.disk_space import format_bytes
 from mtkit.training.sizing.memory_probe import MemoryProbe

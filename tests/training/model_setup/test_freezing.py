@@ -7,9 +7,9 @@ from safetensors.torch import load_file
 from mtkit.checkpoint.training_checkpoint import list_checkpoints
 from mtkit.config.recipe import Recipe
 from mtkit.errors import MtkitError
-from mtkit.model.transformer import Transformer
+from mtkit.model.transformer import Transformer, n_parameters
 from mtkit.tokenizer.subword import Tokenizer
-from mtkit.training.model_setup.freezing import freeze, n_parameters, n_trained
+from mtkit.training.model_setup.freezing import freeze, n_trained
 from mtkit.training.model_setup.initial_weights import initial_model
 from mtkit.training.train import train
 from tests.model.reference import PAD_ID, VOCAB_SIZE, tiny_config

@@ -14,8 +14,8 @@ from mtkit.checkpoint.training_checkpoint import TrainingState, list_checkpoints
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.preprocess import preprocess
 from mtkit.errors import MtkitError
+from mtkit.model.transformer import n_parameters
 from mtkit.training.distributed.parallel import Parallel
-from mtkit.training.model_setup.freezing import n_parameters
 from mtkit.training.setup import TrainingData
 from mtkit.training.sizing import batch_size_search
 from mtkit.training.sizing import profiling_run as trial_module
