@@ -11,6 +11,7 @@ from typing import Any
 from mtkit.config.model import ModelConfig
 from mtkit.config.search import SearchConfig
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import os_error_reason
 from mtkit.io.safetensors_header import Header
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -51,7 +52,7 @@ def read_json(path: Path) -> Any:
             return json.loads(stream.read(MAX_CONFIG_BYTES))
     except OSError as exc:
         raise MtkitError(
-            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
+            f"`{path}`: cannot be read: {os_error_reason(exc)}",
             "check its permissions",
         ) from None
     except (ValueError, RecursionError):

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import os_error_reason
 
 INCOMPLETE = "the directory is not complete; make or copy it again"
 """Hint where a file is missing or damaged."""
@@ -28,6 +29,6 @@ def read_bytes(path: Path, limit: int) -> bytes:
         raise MtkitError(f"`{path}`: no such file", INCOMPLETE) from None
     except OSError as exc:
         raise MtkitError(
-            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
+            f"`{path}`: cannot be read: {os_error_reason(exc)}",
             "check its permissions",
         ) from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import os_error_reason
 from mtkit.io.text import sha256_file
 
 MANIFEST_NAME = "manifest.json"
@@ -92,7 +93,7 @@ def find_damage(
         except FileNotFoundError:
             return f"`{path}`: missing"
         except OSError as exc:
-            return f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}"
+            return f"`{path}`: cannot be read: {os_error_reason(exc)}"
         except MtkitError as exc:
             return exc.message
     return ""

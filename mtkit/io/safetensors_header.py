@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from safetensors import SafetensorError, safe_open
 
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import os_error_reason
 
 MAX_HEADER_BYTES = 4 << 20
 """About ten times the header of a model with a thousand tensors."""
@@ -65,7 +66,7 @@ def open_safetensors(path: Path, framework: str = "np") -> Iterator[tuple[Header
         ) from None
     except OSError as exc:
         raise MtkitError(
-            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
+            f"`{path}`: cannot be read: {os_error_reason(exc)}",
             "check its permissions",
         ) from None
     except (SafetensorError, _BadHeaderError) as exc:

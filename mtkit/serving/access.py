@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtkit.errors import MtkitError
+from mtkit.io.change_guard import file_stamp
 from mtkit.io.logs import get_logger
 
 logger = get_logger(__name__)
@@ -44,7 +45,7 @@ class ApiKeys:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.keys, self._stamp = _read_keys(path), _stamp(path)
+        self.keys, self._stamp = _read_keys(path), file_stamp(path)
         self._looked_at = time.monotonic()
 
     def find(self, key: str) -> ApiKey | None:
@@ -62,7 +63,7 @@ class ApiKeys:
         if now - self._looked_at < _RELOAD_S:
             return
         self._looked_at = now
-        stamp = _stamp(self.path)
+        stamp = file_stamp(self.path)
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -99,14 +100,6 @@ def create_key(path: Path, name: str) -> str:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return (0, 0, 0)
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 def _read_keys(path: Path) -> list[ApiKey]:

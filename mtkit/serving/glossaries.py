@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mtkit.errors import MtkitError
-from mtkit.io.atomic import atomic_write
+from mtkit.io.atomic import atomic_write, os_error_reason
 from mtkit.serving.context import Client, ServerContext, context_of
 from mtkit.serving.model_worker import Terms
 from mtkit.serving.request_params import Params
@@ -69,7 +69,7 @@ class Glossaries:
                 directory.mkdir(parents=True, exist_ok=True)
             except OSError as exc:
                 raise MtkitError(
-                    f"`{directory}`: {(exc.strerror or str(exc)).lower()}",
+                    f"`{directory}`: {os_error_reason(exc)}",
                     "give a directory that can be written to",
                 ) from None
             for path in sorted(directory.glob("*.json")):

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Self
 from sentencepiece import SentencePieceProcessor
 
 from mtkit.errors import MtkitError
-from mtkit.io.atomic import atomic_write
+from mtkit.io.atomic import atomic_write, os_error_reason
 from mtkit.io.tokenizer_files import (
     JOINT_NAME,
     SRC_NAME,
@@ -106,7 +106,7 @@ class Subword:
             model_bytes = Path(path).read_bytes()
         except OSError as exc:
             raise MtkitError(
-                f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "check the path"
+                f"`{path}`: cannot be read: {os_error_reason(exc)}", "check the path"
             ) from None
         return cls(model_bytes, str(path))
 

@@ -17,6 +17,7 @@ from mtkit.config.section import NonNegativeInt, PositiveInt, Section
 from mtkit.config.validation_errors import describe_problems
 from mtkit.engines.ctranslate2.model_bin import check_model_bin, n_positions
 from mtkit.errors import MtkitError
+from mtkit.io.atomic import os_error_reason
 from mtkit.io.find_model import EXPORT_NAME, is_exported_dir, refuse_no_model
 from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
 from mtkit.tokenizer.subword import Tokenizer
@@ -194,7 +195,7 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise MtkitError(
-            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}",
+            f"`{path}`: cannot be read: {os_error_reason(exc)}",
             "export the model again, or copy the directory again",
         ) from None
     except (ValueError, RecursionError):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mtkit.errors import MtkitError
+from mtkit.errors import MtkitError, first_line
 from mtkit.interop.marian.names import MODEL_YML
+from mtkit.io.atomic import os_error_reason
 
 _MAX_YML_BYTES = 1 << 20
 
@@ -66,7 +67,7 @@ class NpzFile:
             yield
         except (ValueError, zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as exc:
             raise MtkitError(
-                f"`{self.path}`: {name} cannot be read: {str(exc).partition(chr(10))[0][:200]}",
+                f"`{self.path}`: {name} cannot be read: {first_line(exc)[:200]}",
                 "copy the model again",
             ) from None
 
@@ -100,7 +101,7 @@ def open_npz(path: Path) -> Iterator[NpzFile]:
         raise MtkitError(f"`{path}`: no such file", "check decoder.yml, which names it") from None
     except OSError as exc:
         raise MtkitError(
-            f"`{path}`: cannot be read: {(exc.strerror or str(exc)).lower()}", "check the path"
+            f"`{path}`: cannot be read: {os_error_reason(exc)}", "check the path"
         ) from None
     with stream:
         try:
