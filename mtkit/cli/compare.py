@@ -9,10 +9,10 @@ import typer
 
 from mtkit.cli.common.evaluation_options import (
     TESTS,
+    EvaluatedModelOptions,
     EvaluationDeviceOptions,
     Metric,
     MetricOptions,
-    ModelOptions,
     choose_tokenizer,
     load_metrics,
     read_references,
@@ -110,7 +110,7 @@ def compare(
     from mtkit.evaluation.segment_differences import segment_table
     from mtkit.io.text import write_lines
 
-    model_options = ModelOptions(tags, devices, search)
+    model_options = EvaluatedModelOptions(tags, devices, search)
     _check_options(inputs, model_options)
     options.refuse_two_formats()
     paths = _parse_systems(inputs.models or inputs.hypotheses or [])
@@ -150,7 +150,7 @@ class _TestSet(NamedTuple):
     """Frequencies of words in the training corpus."""
 
 
-def _check_options(inputs: SystemOptions, model_options: ModelOptions) -> None:
+def _check_options(inputs: SystemOptions, model_options: EvaluatedModelOptions) -> None:
     if bool(inputs.hypotheses) == bool(inputs.models):
         raise typer.BadParameter("give either files of translations, or --model with --src")
     if inputs.models and inputs.src_path is None:
@@ -221,7 +221,7 @@ def _read_systems(paths: dict[str, list[Path]], test_set: _TestSet) -> "list[Sys
 
 
 def _translate_systems(
-    paths: dict[str, list[Path]], test_set: _TestSet, model_options: ModelOptions
+    paths: dict[str, list[Path]], test_set: _TestSet, model_options: EvaluatedModelOptions
 ) -> "tuple[list[System], str]":
     """Translate the test set with all models; returns the systems and the target language."""
     from mtkit.evaluation.comparison import System

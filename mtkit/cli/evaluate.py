@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.cli.common.evaluation_options import (
+    EvaluatedModelOptions,
     EvaluationDeviceOptions,
     Metric,
     MetricOptions,
-    ModelOptions,
     choose_tokenizer,
     load_metrics,
     read_references,
@@ -93,7 +93,7 @@ def evaluate(
     from mtkit.io.paths import display_name
     from mtkit.io.text import read_lines, write_lines
 
-    model_options = ModelOptions(tags, devices, search)
+    model_options = EvaluatedModelOptions(tags, devices, search)
     _check_options(inputs, options, model_options)
     options.refuse_two_formats()
     model_dirs = inputs.model_dirs or []
@@ -182,7 +182,7 @@ def _scores(comparison: "Comparison", references: list[list[str]]) -> "Scores":
     return Scores(by_metric, len(references[0]))
 
 
-def _describe_inputs(inputs: InputOptions, model_options: ModelOptions) -> dict[str, Any]:
+def _describe_inputs(inputs: InputOptions, model_options: EvaluatedModelOptions) -> dict[str, Any]:
     """Return what was evaluated, so that scores are not taken for those of another model."""
     from mtkit.io.find_model import weights_path
     from mtkit.io.paths import display_name
@@ -201,7 +201,7 @@ def _describe_inputs(inputs: InputOptions, model_options: ModelOptions) -> dict[
 
 
 def _check_options(
-    inputs: InputOptions, options: EvaluationOptions, model_options: ModelOptions
+    inputs: InputOptions, options: EvaluationOptions, model_options: EvaluatedModelOptions
 ) -> None:
     if (inputs.hypothesis_path is None) == (not inputs.model_dirs):
         raise typer.BadParameter("give either a file of translations, or --model with --src")
@@ -232,7 +232,7 @@ def _measure_robustness(
     test_set: tuple[list[str], list[list[str]]],
     names: list[str],
     tokenize: str | None,
-    model_options: ModelOptions,
+    model_options: EvaluatedModelOptions,
     options: EvaluationOptions,
 ) -> str:
     from mtkit.corpus.augment.altered_sets import alter_test_set

@@ -50,10 +50,8 @@ def start() -> None:
 class ExportOptions:
     """Model, output and verification."""
 
-    model_dir: Annotated[Path, typer.Argument(metavar="MODEL")]
-    """Model directory, as written by `mtkit train` or `mtkit average`."""
-    out_dir: Annotated[Path, typer.Argument(metavar="OUT")]
-    """Directory to write; an existing exported model is replaced."""
+    model_dir: _ModelArgument
+    out_dir: _OutArgument
     quantization: Annotated[str, typer.Option(metavar="TYPE")] = "float32"
     """Precision of the weights: float32, float16, bfloat16, int16, int8, int8_float32,
     int8_float16, int8_bfloat16."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
+from mtkit.cli.common.options import setting_option
 from mtkit.config.section import MAX_INT
 from mtkit.config.shortlist import ShortlistConfig
 
@@ -16,12 +18,7 @@ if TYPE_CHECKING:
     from mtkit.tokenizer.subword import Tokenizer
 
 
-def _setting(name: str, *flags: str, **limits: Any) -> Any:
-    """Return the option for a setting, with the setting's help."""
-    help_text = ShortlistConfig.model_fields[name].description or ""
-    return typer.Option(*flags, help=help_text.removesuffix("."), **limits)
-
-
+_setting = partial(setting_option, ShortlistConfig)
 _DEFAULT = ShortlistConfig()
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtkit.cli.common.evaluation_options import (
+    EvaluatedModelOptions,
     EvaluationDeviceOptions,
     Metric,
     MetricOptions,
-    ModelOptions,
     choose_tokenizer,
     load_metrics,
     read_references,
@@ -89,7 +89,7 @@ def tune(options: TuningOptions, tags: TagOptions, devices: EvaluationDeviceOpti
     references = read_references(options.reference_paths)
     src = list(read_lines(options.src_path, what="the source text"))
     check_counts(len(src), references, "lines to translate")
-    model_options = ModelOptions(tags, devices, {})
+    model_options = EvaluatedModelOptions(tags, devices, {})
     translator = model_options.load([path])
     if out is not None:
         from mtkit.checkpoint.model_dir import copy_model_dir, refuse_foreign_dir

@@ -1,13 +1,15 @@
 """`mtkit vocab prune` and `extend`."""
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mtkit.cli.common.corpus_arguments import CorpusOptions, HeldOutOptionsCommand
 from mtkit.cli.common.help_pages import Group
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
+from mtkit.cli.common.options import setting_option
 from mtkit.config.prune import PruneConfig
 
 if TYPE_CHECKING:
@@ -26,14 +28,11 @@ def start() -> None:
     """
 
 
-def _setting(name: str, *flags: str, **limits: Any) -> Any:
-    """Return the option for a setting of `PruneConfig`, with the setting's help."""
-    help_text = PruneConfig.model_fields[name].description or ""
-    return typer.Option(*flags, help=help_text.removesuffix("."), **limits)
+_setting = partial(setting_option, PruneConfig)
 
 
 @option_group()
-class ModelOptions:
+class ChangedModelOptions:
     """The model, and the one to write."""
 
     model_dir: Annotated[Path, typer.Option("--model", "-m", metavar="DIR")]
@@ -46,7 +45,7 @@ class ModelOptions:
 @takes_option_groups
 def prune(
     corpus: CorpusOptions,
-    models: ModelOptions,
+    models: ChangedModelOptions,
     min_count: Annotated[int, _setting("min_count", min=1, metavar="N")] = 1,
     size: Annotated[
         int | None, _setting("size", min=8, metavar="N", show_default="no limit")
@@ -77,7 +76,7 @@ def prune(
 @takes_option_groups
 def extend(
     corpus: CorpusOptions,
-    models: ModelOptions,
+    models: ChangedModelOptions,
     max_new: Annotated[
         int,
         typer.Option(
@@ -124,7 +123,7 @@ def extend(
     print("\n".join(report.lines()))
 
 
-def _read_arguments(corpus: CorpusOptions, models: ModelOptions) -> "DataConfig":
+def _read_arguments(corpus: CorpusOptions, models: ChangedModelOptions) -> "DataConfig":
     """Check the paths, and return the corpus."""
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.cli.common.recipe_paths import corpus_paths

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from mtkit.config.section import SearchPrecision
 from mtkit.corpus.languages import MULTILINGUAL, language_code
 from mtkit.errors import MtkitError, first_line
 from mtkit.tokenizer.tags import language_of_tag
@@ -53,7 +54,7 @@ class EngineOptions:
     """How the models are run."""
 
     device: str = "auto"
-    precision: Literal["auto", "float32", "bf16", "fp16", "int8"] = "auto"
+    precision: SearchPrecision = "auto"
     engine: Literal["auto", "torch", "ctranslate2"] = "auto"
     n_workers: int | None = None
     """Batches translated at the same time on a CPU, per process; None is one for each thread."""

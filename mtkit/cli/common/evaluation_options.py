@@ -78,8 +78,8 @@ class EvaluationDeviceOptions(DeviceOptions):
     engine: EngineOption = "auto"
 
 
-class ModelOptions(NamedTuple):
-    """Options that need a model."""
+class EvaluatedModelOptions(NamedTuple):
+    """Options of a model whose translations are evaluated."""
 
     tags: TagOptions
     devices: EvaluationDeviceOptions

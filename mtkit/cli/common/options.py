@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from mtkit.cli.common.option_groups import option_group
-from mtkit.config.section import MAX_PROCESSES
+from mtkit.config.section import MAX_PROCESSES, SearchPrecision, Section
 from mtkit.errors import MtkitError
 
 _DURATION = re.compile(
@@ -37,6 +37,19 @@ def parse_duration(text: str) -> float:
             f"{text} is not a duration; write it as in 90s, 45m, 3h, 1h30m or 2d"
         )
     return seconds
+
+
+def setting_option(section: type[Section], name: str, *flags: str, **limits: Any) -> Any:
+    """Return the option for a setting, with the setting's help.
+
+    Args:
+        section: Class of the section that has the setting.
+        name: Name of the setting.
+        flags: Names of the option; default: that of the parameter.
+        limits: Further arguments of `typer.Option`.
+    """
+    help_text = section.model_fields[name].description or ""
+    return typer.Option(*flags, help=help_text.removesuffix("."), **limits)
 
 
 INPUT_AND_OUTPUT = "Input and output"
@@ -116,7 +129,7 @@ class DeviceOptions:
     """Device and precision."""
 
     device: DeviceOption = "auto"
-    precision: Literal["auto", "float32", "bf16", "fp16", "int8"] = "auto"
+    precision: SearchPrecision = "auto"
     """Precision of the matrix products; auto is bf16 on a GPU that supports it, else float32; int8
     is the fastest on a CPU."""
     workers: Annotated[
