@@ -212,8 +212,6 @@ def _width_axis(name: str) -> int | None:
     if "." not in name:
         return 1
     part, kind = name.split(".")[-2:]
-    if part == "norm":
-        return 0
-    if part in ("output", "outer"):
+    if part in ("norm", "output", "outer"):
         return 0
     return 1 if kind == "weight" else None

@@ -12,7 +12,7 @@ from mtkit.interop.obstacles import Obstacle, of_validation
 MAX_POSITIONS = 1024
 """Longest line that is not split, with EOS; Marian's own default is 1,000 tokens."""
 
-_ACTIVATIONS = {"relu": "relu", "swish": "swish", "gelu": "gelu"}
+_ACTIVATIONS = ("relu", "swish", "gelu")
 _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "transformer-no-projection": (False,),
     "transformer-rnn-projection": (False,),
@@ -108,7 +108,7 @@ def convert_settings(
             numbers
             | {
                 "norm": norm,
-                "activation": _ACTIVATIONS[activation],
+                "activation": activation,
                 "max_positions": MAX_POSITIONS,
                 "output_bias": True,
                 "dropout": 0.1,
