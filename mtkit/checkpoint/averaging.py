@@ -29,6 +29,7 @@ from mtkit.errors import MtkitError
 from mtkit.io.arguments import require_count
 from mtkit.io.find_model import refuse_no_run
 from mtkit.io.logs import get_logger
+from mtkit.model.transformer import Transformer
 
 logger = get_logger(__name__)
 
@@ -86,16 +87,7 @@ def average(
             "%d checkpoints were requested; the run has kept %d of this kind", n, len(chosen)
         )
     trained = load_model_dir(run.model_dir)
-    files = [
-        path / (AVERAGE_NAME if (path / AVERAGE_NAME).exists() else WEIGHTS_NAME) for path in chosen
-    ]
-    weights = average_weights(
-        files,
-        {name: tuple(parameter.shape) for name, parameter in trained.model.named_parameters()},
-    )
-    with torch.no_grad():
-        for name, parameter in trained.model.named_parameters():
-            parameter.copy_(weights[name])
+    load_mean(trained.model, chosen)
     steps = sorted(read_state(path).step for path in chosen)
     save_model_dir(out_dir, with_history(trained, read_history(run, steps)))
     logger.info("averaged %s", ", ".join(path.name for path in sorted(chosen)))
@@ -116,6 +108,29 @@ def is_worth_averaging(run_dir: Path, n: int = 5) -> bool:
         and 2 * steps[0] >= steps[-1]
         and steps[-1] - steps[0] >= (n - 1) * _MIN_STEPS_APART
     )
+
+
+def load_mean(model: Transformer, checkpoints: Sequence[Path]) -> None:
+    """Set the parameters of a model to the mean of those of checkpoints.
+
+    Where a checkpoint has moving averages of its weights, these are taken.
+
+    Args:
+        model: The model; it stays on its device.
+        checkpoints: Intact checkpoints, at least one.
+    Raises:
+        MtkitError: A file is damaged, or belongs to another model.
+    """
+    files = [
+        path / (AVERAGE_NAME if (path / AVERAGE_NAME).exists() else WEIGHTS_NAME)
+        for path in checkpoints
+    ]
+    parameters = dict(model.named_parameters())
+    shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    weights = average_weights(files, shapes)
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(weights[name])
 
 
 def average_weights(

@@ -2,14 +2,10 @@
 
 from pathlib import Path
 
-import torch
-
-from mtkit.checkpoint.averaging import average_weights
+from mtkit.checkpoint.averaging import load_mean
 from mtkit.checkpoint.model_dir import load_model_dir
 from mtkit.checkpoint.run_dir import RunDir
 from mtkit.checkpoint.training_checkpoint import (
-    AVERAGE_NAME,
-    WEIGHTS_NAME,
     intact_checkpoints,
     list_checkpoints,
     read_state,
@@ -53,17 +49,10 @@ def translate_samples(run_dir: Path, n: int, device: str = "auto") -> list[Sampl
         raise MtkitError(f"`{run_dir}`: has no {what}", "leave --samples out")
     trained = load_model_dir(run.model_dir, choose_device(device))
     translator = Translator.from_models([trained], tags=source.tags, tgt_tags=source.tgt_tags)
-    parameters = dict(trained.model.named_parameters())
-    shapes = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
     samples = []
     with progress("Translating", len(checkpoints), "checkpoints") as bar:
         for checkpoint in checkpoints:
-            names = (AVERAGE_NAME, WEIGHTS_NAME)
-            path = next(path for name in names if (path := checkpoint / name).exists())
-            weights = average_weights([path], shapes)
-            with torch.no_grad():
-                for name, parameter in parameters.items():
-                    parameter.copy_(weights[name])
+            load_mean(trained.model, [checkpoint])
             step = read_state(checkpoint).step
             translations = translator.translate(
                 [pair.src for pair in chosen], contexts=[contexts[i] for i in indices]
