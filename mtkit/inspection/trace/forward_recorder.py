@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mtkit.model.attention import ScaledDotProductAttention
-from mtkit.model.layers import DecoderLayer, FeedForward, Sublayer
+from mtkit.model.layers import FeedForward, Sublayer
 from mtkit.model.transformer import Transformer
 
 Side = Literal["encoder", "decoder"]
@@ -32,14 +32,19 @@ class RecordedAttention(NamedTuple):
     """Output of the module itself; equals weights times values."""
 
 
-class RecordedSublayer(NamedTuple):
-    """One sublayer with its residual connection and its norm."""
+class SublayerPlace(NamedTuple):
+    """Place of a sublayer in a model."""
 
     side: Side
     layer: int
     """Number of the layer, from 1."""
     name: str
     """self_attention, cross_attention or feed_forward."""
+
+
+class RecordedSublayer(NamedTuple):
+    """One sublayer with its residual connection and its norm."""
+
     residual_QD: Tensor
     """Input of the sublayer, which the residual connection passes on."""
     inner_QD: Tensor
@@ -55,7 +60,7 @@ class ForwardRecord:
 
     def __init__(self) -> None:
         self.attentions: list[RecordedAttention] = []
-        self.sublayers: list[RecordedSublayer] = []
+        self.sublayers: dict[SublayerPlace, RecordedSublayer] = {}
         self.embedded: dict[Side, Tensor] = {}
         """Embeddings times sqrt(d_model), without positions. Shape (Q, D)."""
         self.inputs: dict[Side, Tensor] = {}
@@ -94,21 +99,27 @@ def record_forward(model: Transformer, src_ids: list[int], tgt_in_ids: list[int]
 @contextmanager
 def _hooks(model: Transformer, record: ForwardRecord) -> Iterator[None]:
     handles = [*_embedding_hooks(model, record)]
-    layers: list[tuple[Side, nn.ModuleList]] = [
-        ("encoder", model.encoder_layers),
-        ("decoder", model.decoder_layers),
-    ]
-    for side, stack in layers:
-        for number, layer in enumerate(stack, start=1):
-            for name, sublayer in layer.named_children():
-                if isinstance(sublayer, Sublayer):
-                    handles += _sublayer_hooks(record, side, number, name, sublayer)
-                    handles += _attention_hooks(record, layer, number, name, sublayer)
+    for place, sublayer in sublayers(model):
+        handles += _sublayer_hooks(record, place, sublayer)
+        handles += _attention_hooks(record, place, sublayer)
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def sublayers(model: Transformer) -> Iterator[tuple[SublayerPlace, Sublayer[Any]]]:
+    """Yield the sublayers with their places, in the order of the computation."""
+    sides: tuple[tuple[Side, nn.ModuleList], ...] = (
+        ("encoder", model.encoder_layers),
+        ("decoder", model.decoder_layers),
+    )
+    for side, layers in sides:
+        for number, layer in enumerate(layers, start=1):
+            for name, sublayer in layer.named_children():
+                if isinstance(sublayer, Sublayer):
+                    yield SublayerPlace(side, number, name), sublayer
 
 
 def _embedding_hooks(model: Transformer, record: ForwardRecord) -> Iterator[Any]:
@@ -126,20 +137,16 @@ def _embedding_hooks(model: Transformer, record: ForwardRecord) -> Iterator[Any]
 
 
 def _attention_hooks(
-    record: ForwardRecord, layer: nn.Module, number: int, name: str, sublayer: nn.Module
+    record: ForwardRecord, place: SublayerPlace, sublayer: Sublayer[Any]
 ) -> Iterator[Any]:
-    kind: AttentionKind = (
-        "cross"
-        if name == "cross_attention"
-        else ("decoder" if isinstance(layer, DecoderLayer) else "encoder")
-    )
+    kind: AttentionKind = "cross" if place.name == "cross_attention" else place.side
 
     def attended(module: nn.Module, args: Any, kwargs: Any, output: Tensor) -> None:
         scores_HQM, weights_HQM = attention_weights(*args, **kwargs)
         query, key, value = (part[0] for part in args[:3])
         record.attentions.append(
             RecordedAttention(
-                kind, number, query, key, value, scores_HQM, weights_HQM, output_HQK=output[0]
+                kind, place.layer, query, key, value, scores_HQM, weights_HQM, output_HQK=output[0]
             )
         )
 
@@ -173,7 +180,7 @@ def attention_weights(
 
 
 def _sublayer_hooks(
-    record: ForwardRecord, side: Side, number: int, name: str, sublayer: Sublayer[Any]
+    record: ForwardRecord, place: SublayerPlace, sublayer: Sublayer[Any]
 ) -> Iterator[Any]:
     seen: dict[str, Tensor] = {}
 
@@ -187,17 +194,12 @@ def _sublayer_hooks(
         units_QF = seen.pop("units", None)
         if units_QF is not None and sublayer.inner.activation == "swiglu":
             units_QF = units_QF.chunk(2, dim=-1)[0]
-        record.sublayers.append(
-            RecordedSublayer(
-                side=side,
-                layer=number,
-                name=name,
-                residual_QD=args[0][0],
-                inner_QD=seen.pop("inner"),
-                output_QD=output[0],
-                norm=sublayer.norm,
-                units_QF=units_QF,
-            )
+        record.sublayers[place] = RecordedSublayer(
+            residual_QD=args[0][0],
+            inner_QD=seen.pop("inner"),
+            output_QD=output[0],
+            norm=sublayer.norm,
+            units_QF=units_QF,
         )
 
     if isinstance(sublayer.inner, FeedForward):

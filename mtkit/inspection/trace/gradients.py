@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mtkit.model.layers import Sublayer
+from mtkit.inspection.trace.forward_recorder import SublayerPlace, sublayers
 from mtkit.model.transformer import Transformer
 
 
@@ -23,7 +23,7 @@ class GradientNorms(NamedTuple):
 
 def gradient_norms(
     model: Transformer, src_ids: list[int], tgt_in_ids: list[int], tgt_out_ids: list[int]
-) -> dict[tuple[str, int, str], GradientNorms]:
+) -> dict[SublayerPlace, GradientNorms]:
     """Compute the gradient of the loss of a translation, summed over its tokens.
 
     The parameters' own gradients are not touched.
@@ -34,20 +34,16 @@ def gradient_norms(
         tgt_in_ids: Target tokens as the decoder reads them.
         tgt_out_ids: Target tokens to predict, as many.
     Returns:
-        The norms by side, layer from 1 and name of the sublayer.
+        The norms of each sublayer.
     """
-    inputs: dict[tuple[str, int, str], Tensor] = {}
-    outputs: dict[tuple[str, int, str], Tensor] = {}
+    inputs: dict[SublayerPlace, Tensor] = {}
+    outputs: dict[SublayerPlace, Tensor] = {}
     handles = []
-    for side, layers in ("encoder", model.encoder_layers), ("decoder", model.decoder_layers):
-        for number, layer in enumerate(layers, start=1):
-            for name, sublayer in layer.named_children():
-                if isinstance(sublayer, Sublayer):
-                    key = (side, number, name)
-                    handles += [
-                        sublayer.register_forward_pre_hook(_keep_input(inputs, key)),
-                        sublayer.inner.register_forward_hook(_keep_output(outputs, key)),
-                    ]
+    for place, sublayer in sublayers(model):
+        handles += [
+            sublayer.register_forward_pre_hook(_keep_input(inputs, place)),
+            sublayer.inner.register_forward_hook(_keep_output(outputs, place)),
+        ]
     device = model.output_weight.device
     try:
         with torch.enable_grad():
@@ -71,7 +67,7 @@ def gradient_norms(
     }
 
 
-def _keep_input(kept: dict[Any, Tensor], key: tuple[str, int, str]) -> Any:
+def _keep_input(kept: dict[SublayerPlace, Tensor], key: SublayerPlace) -> Any:
     def hook(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         # A tensor of its own: the gradient at x is then that of this sublayer's use of x.
         kept[key] = args[0].view_as(args[0])
@@ -80,7 +76,7 @@ def _keep_input(kept: dict[Any, Tensor], key: tuple[str, int, str]) -> Any:
     return hook
 
 
-def _keep_output(kept: dict[Any, Tensor], key: tuple[str, int, str]) -> Any:
+def _keep_output(kept: dict[SublayerPlace, Tensor], key: SublayerPlace) -> Any:
     def hook(module: nn.Module, args: Any, output: Tensor) -> None:
         kept[key] = output
 

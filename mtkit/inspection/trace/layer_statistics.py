@@ -5,7 +5,11 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from mtkit.inspection.trace.forward_recorder import ForwardRecord, RecordedSublayer
+from mtkit.inspection.trace.forward_recorder import (
+    ForwardRecord,
+    RecordedSublayer,
+    SublayerPlace,
+)
 from mtkit.inspection.trace.gradients import GradientNorms
 from mtkit.model.transformer import Transformer
 
@@ -51,7 +55,7 @@ class LayerStatistics(NamedTuple):
 def layer_statistics(
     record: ForwardRecord,
     model: Transformer,
-    gradients: Mapping[tuple[str, int, str], GradientNorms],
+    gradients: Mapping[SublayerPlace, GradientNorms],
 ) -> tuple[list[LayerStatistics], dict[str, NormStatistics]]:
     """Return the statistics of every sublayer, and the final norms of a pre-norm model by side.
 
@@ -62,7 +66,7 @@ def layer_statistics(
     """
     final = {"encoder": model.encoder_norm, "decoder": model.decoder_norm}
     return (
-        [_of_sublayer(one, gradients[one.side, one.layer, one.name]) for one in record.sublayers],
+        [_of_sublayer(place, one, gradients[place]) for place, one in record.sublayers.items()],
         {
             side: norm_statistics(norm)
             for side, norm in final.items()
@@ -82,13 +86,13 @@ def _mean_and_range(values_D: Tensor) -> list[float]:
     return [float(values_D.mean()), float(values_D.min()), float(values_D.max())]
 
 
-def _of_sublayer(one: RecordedSublayer, gradient: GradientNorms) -> LayerStatistics:
+def _of_sublayer(
+    place: SublayerPlace, one: RecordedSublayer, gradient: GradientNorms
+) -> LayerStatistics:
     is_active = None if one.units_QF is None else one.units_QF > 0
     similarity = nn.functional.cosine_similarity(one.residual_QD, one.output_QD, dim=1)
     return LayerStatistics(
-        one.side,
-        one.layer,
-        one.name,
+        *place,
         _mean_norm(one.residual_QD),
         _mean_norm(one.inner_QD),
         float(similarity.mean()),

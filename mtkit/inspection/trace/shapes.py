@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mtkit.inspection.trace.forward_recorder import ForwardRecord, Side
+from mtkit.inspection.trace.forward_recorder import ForwardRecord, Side, SublayerPlace
 from mtkit.model.transformer import Transformer
 
 _N_NUMBERS = 3
@@ -98,11 +98,7 @@ def _cross_attention(record: ForwardRecord) -> Iterator[TracedTensor]:
 
 
 def _feed_forward(record: ForwardRecord, side: Side, axis: str) -> Iterator[TracedTensor]:
-    one = next(
-        one
-        for one in record.sublayers
-        if (one.side, one.layer, one.name) == (side, 1, "feed_forward")
-    )
+    one = record.sublayers[SublayerPlace(side, 1, "feed_forward")]
     assert one.units_QF is not None
     yield _traced(
         f"{side} layer 1, feed-forward network",
@@ -119,9 +115,7 @@ def _sublayer(record: ForwardRecord, side: Side, name: str, axis: str) -> Iterat
         "cross_attention": "cross-attention",
         "feed_forward": "feed-forward network",
     }
-    one = next(
-        one for one in record.sublayers if (one.side, one.layer, one.name) == (side, 1, name)
-    )
+    one = record.sublayers[SublayerPlace(side, 1, name)]
     stage = f"{side} layer 1, {names[name]}"
     yield _traced(stage, "output of the sublayer", f"{axis}D", one.inner_QD)
     yield _traced(stage, "with the residual connection and the norm", f"{axis}D", one.output_QD)

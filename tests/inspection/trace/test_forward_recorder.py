@@ -80,7 +80,7 @@ def test_inputs_of_both_sides(model, record):
 
 def test_sublayers_add_up(model, record):
     """With the norm before, the output is the residual plus the inner output; else it is normalized."""
-    for one in record.sublayers:
+    for one in record.sublayers.values():
         total = one.residual_QD + one.inner_QD
         expected = total if model.config.norm == "pre" else one.norm(total)
         torch.testing.assert_close(one.output_QD, expected)
@@ -90,12 +90,12 @@ def test_sublayers_add_up(model, record):
 
 def test_units_are_those_before_the_activation(model, record):
     config = model.config
-    for one in record.sublayers:
-        if one.name != "feed_forward":
+    for place, one in record.sublayers.items():
+        if place.name != "feed_forward":
             assert one.units_QF is None
             continue
-        layers = model.encoder_layers if one.side == "encoder" else model.decoder_layers
-        sublayer = layers[one.layer - 1].feed_forward
+        layers = model.encoder_layers if place.side == "encoder" else model.decoder_layers
+        sublayer = layers[place.layer - 1].feed_forward
         with torch.inference_mode():
             units = sublayer.inner.inner(sublayer.inner_input(one.residual_QD))
         torch.testing.assert_close(one.units_QF, units[:, : config.d_ff])
