@@ -11,13 +11,12 @@ from typing import get_args
 from mtkit.checking.counts import Occurrences
 from mtkit.checking.cross_corpus import find_overlaps, find_repeats
 from mtkit.checking.excerpts import excerpt, first_invalid_byte
-from mtkit.checking.findings import CheckReport, CorpusReport, Example, Finding
+from mtkit.checking.findings import CheckReport, CorpusReport, Example, Finding, Role
 from mtkit.checking.lenient_reader import RawLine, lookup_lines
 from mtkit.checking.make_findings import FindingDraft, make_findings
 from mtkit.checking.rules import RULES, SEVERITIES, severity_of
 from mtkit.checking.scan import (
     CheckedCorpus,
-    Role,
     ScanResult,
     TolerantReader,
     held_out_keys,

@@ -7,6 +7,8 @@ from typing import Any, Literal, NamedTuple
 from mtkit.checking.counts import Where
 from mtkit.checking.rules import RULES, Severity
 
+Role = Literal["train", "validation", "test"]
+
 
 class Example(NamedTuple):
     """A line with the finding; its texts are short and safe to print to a terminal."""
@@ -51,7 +53,7 @@ class Finding:
 class CorpusReport:
     """A corpus and its findings."""
 
-    role: Literal["train", "validation", "test"]
+    role: Role
     name: str
     source: str
     """Its files."""

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from mtkit.checking.counts import CorpusCounts
+from mtkit.checking.findings import Role
 from mtkit.checking.lenient_reader import RawChunk, decode_lines, read_chunks
 from mtkit.checking.line_checks import LineChecker
 from mtkit.checking.line_keys import KEY_KINDS, REPEAT_KINDS, line_keys, unique_key
@@ -16,8 +17,6 @@ from mtkit.corpus.scripts import UNKNOWN_LANG, scripts_of_language
 from mtkit.errors import MtkitError
 from mtkit.io.progress import ProgressBar
 from mtkit.workers.process_pool import ordered_map
-
-Role = Literal["train", "validation", "test"]
 
 
 class CheckedCorpus(NamedTuple):
@@ -101,13 +100,13 @@ class _ChunkScanner:
         held_out: frozenset[bytes],
         side_words: SideWords | None,
     ) -> None:
-        self._examiner = LineChecker(side_words)
+        self._checker = LineChecker(side_words)
         self._number = number
         self._tags = tags
         self._held_out = held_out
 
     def __call__(self, chunk: RawChunk) -> tuple[CorpusCounts, list[bytes], dict[bytes, int]]:
-        counts, src, tgt = self._examiner.check(chunk)
+        counts, src, tgt = self._checker.check(chunk)
         keys = []
         held_out: dict[bytes, int] = {}
         for line, (src_text, tgt_text) in enumerate(

@@ -1,5 +1,6 @@
 """The report of a run: one HTML page that needs no network and no other file."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -15,6 +16,7 @@ from mtkit.inspection.runs.overview import format_score
 from mtkit.inspection.runs.plots import Chart, Series, chart_svg
 from mtkit.inspection.runs.run_record import SHOWN_NAMES, RunRecord, Sample
 from mtkit.inspection.runs.settings import changes_from_defaults
+from mtkit.io.find_model import WEIGHTS_NAME
 from mtkit.io.progress import format_duration
 from mtkit.io.safetensors_header import read_header
 from mtkit.version import __version__
@@ -148,16 +150,10 @@ def _summary(record: RunRecord) -> list[tuple[str, str]]:
 
 def _n_parameters(record: RunRecord) -> int | None:
     try:
-        header = read_header(RunDir(record.path).model_dir / "model.safetensors")
+        header = read_header(RunDir(record.path).model_dir / WEIGHTS_NAME)
     except MtkitError:
         return None
-    n_parameters = 0
-    for tensor in header.tensors.values():
-        n_values = 1
-        for size in tensor.shape:
-            n_values *= size
-        n_parameters += n_values
-    return n_parameters
+    return sum(math.prod(tensor.shape) for tensor in header.tensors.values())
 
 
 def _validations(record: RunRecord) -> list[dict[str, Any]]:

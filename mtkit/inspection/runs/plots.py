@@ -13,15 +13,13 @@ from dataclasses import dataclass
 from html import escape
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mtkit.errors import MtkitError
 from mtkit.inspection.runs.groups import RunGroup
 from mtkit.inspection.runs.run_record import SHOWN_NAMES, Curve
+from mtkit.inspection.views.figures import subplots
 from mtkit.io.atomic import atomic_write
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PALETTE = ("#1b6ca8", "#c2410c", "#2e7d32", "#8e24aa", "#b7791f", "#00838f", "#ad1457", "#4e5d6c")
 """Colors on white, each with a contrast of at least 3:1."""
@@ -119,7 +117,7 @@ def chart_svg(chart: Chart) -> str:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     with _settings():
-        figure, [axes] = _new_figure(1, (4.6, 2.7))
+        figure, [[axes]] = subplots(1, 1, 4.6, 2.7)
         styles = zip(chart.series, _SERIES, cycle(_LINE_STYLES), strict=False)
         for series, color, style in styles:
             _draw(axes, series.curve, color, style, series.name)
@@ -188,7 +186,7 @@ def plot_validation(groups: Sequence[RunGroup], path: Path) -> None:
             "train with data.validation in the recipe",
         )
     with _settings():
-        figure, panels = _new_figure(len(names), (4.8 * len(names), 3.6))
+        figure, [panels] = subplots(1, len(names), 4.8 * len(names), 3.6)
         for axes, name in zip(panels, names, strict=True):
             for group in groups:
                 color = PALETTE[(group.number - 1) % len(PALETTE)]
@@ -219,15 +217,6 @@ def _settings() -> Iterator[None]:
     with mpl.rc_context({**_SVG_SETTINGS, "font.family": families}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
         yield
-
-
-def _new_figure(n_panels: int, size: tuple[float, float]) -> tuple["Figure", list[Any]]:
-    """Return a figure with panels side by side; no window and no global state is involved."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    axes: Any = figure.subplots(1, n_panels, squeeze=False)
-    return figure, list(axes[0])
 
 
 def _draw(axes: Any, curve: Curve, color: str, style: str, label: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.checkpoint.history import is_finite_number
+from mtkit.io.find_model import WEIGHTS_NAME
 
 PATTERN = "scores*.json"
 _MAX_BYTES = 16 << 20
@@ -69,7 +70,7 @@ def read_saved_scores(run_dir: Path, model_dir: Path) -> tuple[list[SavedScore],
             found = []
         if not found:
             problems.append(f"{name} has no scores as `mtkit evaluate --json` writes them")
-        elif _is_stale(path, model_dir / "model.safetensors"):
+        elif _is_stale(path, model_dir / WEIGHTS_NAME):
             problems.append(f"{name} is older than the model")
         scores += found
     return scores, problems

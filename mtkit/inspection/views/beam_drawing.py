@@ -54,8 +54,7 @@ def _drawing(columns: Sequence[list[_Placed]], first: int, *, is_start: bool) ->
     n_rows = max(map(len, columns))
     height = _TOP + n_rows * _ROW + 4
     nodes, edges, labels = [], [], []
-    start = {0: (0.0, _TOP)} if is_start else {}
-    places: dict[int, tuple[float, float]] = start
+    places: dict[int, tuple[float, float]] = {}
     shift = NODE_WIDTH + 38 if is_start else 0.0
     if is_start:
         nodes.append(Node(0.0, _TOP, "<s>", "0.00", "kept best"))

@@ -104,7 +104,7 @@ def _unchanged(label: str, number: int) -> str:
 
 
 def subplots(n_rows: int, n_columns: int, width: float, height: float) -> "tuple[Figure, Any]":
-    """Make a figure of a size in inches, and an array of its axes."""
+    """Make a figure without a window, of a size in inches, and an array of its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
