@@ -8,10 +8,10 @@ from mtkit.batches.arrays import (
     BatchArrays,
     BatchRows,
     Position,
-    SupportsGather,
     gather_pairs,
     pad_batch,
 )
+from mtkit.batches.context import SupportsGather
 from mtkit.config.recipe import Recipe
 from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.token_store import TokenStore

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtkit.batches.arrays import BatchArrays, SupportsGather, pad_batch
+from mtkit.batches.arrays import BatchArrays, pad_batch
 from mtkit.batches.bucketing import Indices
+from mtkit.batches.context import SupportsGather
 from mtkit.tokenizer.special_ids import SpecialIds
 
 

@@ -91,13 +91,13 @@ def _without_boundary(subword: Subword) -> dict[int, int | None]:
     None stands for the boundary alone; subwords without a counterpart are left out.
     """
     ids = {
-        piece.text: piece_id
-        for piece_id, piece in enumerate(subword.entries())
-        if piece.kind == "text"
+        entry.text: token_id
+        for token_id, entry in enumerate(subword.entries())
+        if entry.kind == "text"
     }
     heads = {
-        piece_id: text.removeprefix(WORD_BOUNDARY)
-        for text, piece_id in ids.items()
+        token_id: text.removeprefix(WORD_BOUNDARY)
+        for text, token_id in ids.items()
         if text.startswith(WORD_BOUNDARY)
     }
-    return {piece_id: ids.get(rest) for piece_id, rest in heads.items() if not rest or rest in ids}
+    return {token_id: ids.get(rest) for token_id, rest in heads.items() if not rest or rest in ids}

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 _LEVELS = 256
+"""Number of values of a random byte."""
 
 
 class Dropout(nn.Module):
@@ -28,11 +29,19 @@ class Dropout(nn.Module):
             return x
         if x.device.type != "cpu" or torch.compiler.is_compiling():
             return F.dropout(x, self.p)
-        n_dropped = min(max(round(self.p * _LEVELS), 1), _LEVELS - 1)
-        return _ByteDropout.apply(x, random_bytes(x.numel()).view(x.shape), n_dropped)
+        return _ByteDropout.apply(x, random_bytes(x.numel()).view(x.shape), _n_dropped(self.p))
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+def rate_on_cpu(p: float) -> float:
+    """Return the share of values that `Dropout` sets to zero on a CPU."""
+    return _n_dropped(p) / _LEVELS if p else 0.0
+
+
+def _n_dropped(p: float) -> int:
+    return min(max(round(p * _LEVELS), 1), _LEVELS - 1)
 
 
 class _ByteDropout(torch.autograd.Function):

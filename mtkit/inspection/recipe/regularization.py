@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mtkit.config.model import ModelConfig
+from mtkit.model.dropout import rate_on_cpu
 
-_DROPOUT_LEVELS = 256
-"""Number of dropout rates on a CPU; see `mtkit.model.dropout`."""
 _CURVE = [*(i / 100 for i in range(5, 100)), 0.995, 0.999, 0.9999, 0.99999, 0.999999]
 """Probabilities of the correct token for which the loss is computed."""
 
@@ -91,10 +90,7 @@ def dropout_effects(config: ModelConfig) -> list[DropoutEffect]:
 
 
 def _effect(name: str, where: str, rate: float) -> DropoutEffect:
-    on_cpu = rate
-    if rate and name != "attention_dropout":
-        n_dropped = min(max(round(rate * _DROPOUT_LEVELS), 1), _DROPOUT_LEVELS - 1)
-        on_cpu = n_dropped / _DROPOUT_LEVELS
+    on_cpu = rate if name == "attention_dropout" else rate_on_cpu(rate)
     return DropoutEffect(
         f"model.{name}", where, rate, on_cpu, 1 / (1 - rate), math.sqrt(rate / (1 - rate))
     )
