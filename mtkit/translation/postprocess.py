@@ -7,11 +7,13 @@ from operator import itemgetter
 
 from mtkit.checkpoint.model_config import ModelDirConfig
 from mtkit.config.search import SearchConfig
-from mtkit.corpus.languages import base_language, word_separator
+from mtkit.corpus.languages import base_language, language_code, word_separator
 from mtkit.corpus.placeholders import lost_placeholders
+from mtkit.corpus.scripts import script_of, scripts_of_language
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.normalize import sanitize, to_one_line
 from mtkit.tokenizer.subword import Tokenizer
+from mtkit.tokenizer.tags import language_of_tag
 from mtkit.translation.degenerate import ShortnessCheck, find_degeneration
 from mtkit.translation.result import Alternative, Candidate, Flag, LineCandidates, Translation
 from mtkit.translation.source_encoder import LinePart, SourceLine
@@ -31,6 +33,7 @@ class Postprocessor:
     def __init__(self, tokenizer: Tokenizer, config: ModelDirConfig) -> None:
         self.tokenizer = tokenizer
         self.languages_differ = base_language(config.src_lang) != base_language(config.tgt_lang)
+        self.scripts = _source_scripts(config)
         self.space = word_separator(config.tgt_lang)
         self.shortness = ShortnessCheck(config)
 
@@ -162,6 +165,8 @@ class Postprocessor:
             self.languages_differ and self._is_copy(src, text)
         ):
             flags.append("copied")
+        elif self.scripts and not any(script_of(char) in self.scripts for char in src):
+            flags.append("script")
         if lost_placeholders(src, text):
             flags.append("placeholder")
         if line.has_lost_context:
@@ -172,6 +177,14 @@ class Postprocessor:
         if _begin_differently(src, text) or not any(map(str.isalpha, text)):
             return False
         return "".join(text.split()) == "".join(self._own_text(src).split())
+
+
+def _source_scripts(config: ModelDirConfig) -> frozenset[str]:
+    """Return the scripts of the source language; none if it is unknown or tags select it."""
+    tags = (*config.tags, *config.tgt_tags)
+    if any(language_code(language_of_tag(tag)) for tag in tags):
+        return frozenset()
+    return scripts_of_language(config.src_lang)
 
 
 def _begin_differently(src: str, text: str) -> bool:

@@ -6,13 +6,15 @@ from typing import Literal, NamedTuple, Self
 
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import list_of_texts, require_type
+from mtkit.io.logs import counted
 
-Flag = Literal["split", "looped", "short", "copied", "placeholder", "term", "context"]
+Flag = Literal["split", "looped", "short", "copied", "script", "placeholder", "term", "context"]
 """Remark on a translation.
 
 split: the line was translated in parts. looped: the translation repeats itself or is far too long.
 short: it is far shorter than its source or has far fewer sentences. Both are set only if searching
-again did not help. copied: it equals its source. placeholder: a placeholder of the source, such as
+again did not help. copied: it equals its source. script: its source has no letter of the script
+that the source language is written in. placeholder: a placeholder of the source, such as
 `{name}`, `%s`, `<b>`, a URL or a number, is missing. term: the translation of a term is missing.
 context: the line was translated without the lines before it, because the model did not separate
 their translations from its own.
@@ -136,6 +138,16 @@ class FlagCounts(Counter[str]):
         # A line that was split is not an error.
         if marks := set(flags) - {"split"}:
             self.update([*marks, _LINES])
+
+    def note(self, n_lines: int) -> str:
+        """Return a remark on what most lines have in common; an empty text if there is none."""
+        n_foreign = self["script"]
+        if n_foreign * 2 <= n_lines:
+            return ""
+        return (
+            f"{n_foreign:,} of {counted(n_lines, 'lines')} without a letter of the script of the "
+            "model's source language; check that it is the right file"
+        )
 
     def __str__(self) -> str:
         """Return for example `3 flagged (2 looped, 1 copied)`; an empty text if there are none."""

@@ -15,6 +15,8 @@ from mtkit.engines.torch_engine import TorchEngine
 from mtkit.search.hypothesis import Hypothesis
 from mtkit.tokenizer.subword import Subword, Tokenizer
 from mtkit.tokenizer.train import train_subword
+from mtkit.translation.postprocess import Postprocessor
+from mtkit.translation.result import FlagCounts
 from mtkit.translation.translator import Translator
 from tests.strategies import nasty_text
 from tests.translation.copying import CopyingScorer
@@ -161,9 +163,34 @@ def test_copy_is_flagged(scripted):
     assert flags("  I go\tto school", "I go to school") == ("copied",)
     # Written in another way, which the tokenizer makes the same.
     assert flags("ﬁn b", "fin b") == flags("a\u0308 b", "\u00e4 b") == ("copied",)
-    assert flags("I go", "We go") == flags("나는 간다", "I go") == ()
+    assert flags("나는 간다", "I go") == ()
     assert flags("12:30", "the pants") == ("copied",)  # there is nothing to translate in it
-    assert flags("I go to school", "I go to school", tgt_lang="ko-KR") == ()
+    assert "copied" not in flags("I go to school", "I go to school", tgt_lang="ko-KR")
+
+
+def test_source_without_a_letter_of_the_language(scripted):
+    """Korean is written in Hangul, and in Chinese characters."""
+    found = scripted("We went").translate(["I go", "Я иду", "K팝", "學校", "I 간다"])
+    assert [one.flags for one in found] == [("script",), ("script",), (), (), ()]
+
+
+def test_source_languages_that_tags_select_have_any_script(make_trained, tiny_tokenizer):
+    config = make_trained().config
+
+    def scripts(**settings):
+        return Postprocessor(tiny_tokenizer, config.model_copy(update=settings)).scripts
+
+    assert scripts() == scripts(tags=("<bt>",)) == {"hangul", "han"}
+    assert scripts(tags=("<2ko>", "<2de>")) == scripts(tgt_tags=("__ko__",)) == set()
+    assert scripts(src_lang="x-unknown") == set()
+
+
+def test_remark_if_most_lines_are_in_another_script():
+    counts = FlagCounts()
+    for _ in range(3):
+        counts.add_line(["script"])
+    assert counts.note(6) == ""
+    assert counts.note(5).startswith("3 of 5 lines without a letter")
 
 
 def test_loop_is_searched_again_and_flagged_if_it_stays(scripted):

@@ -66,6 +66,8 @@ def report_written(
         flags: How many of these lines are flagged.
         n_before: How many of the lines an earlier run had finished.
     """
+    if note := flags.note(n_lines):
+        logger.warning("%s", note)
     is_stdout = path is None or str(path) == "-"
     if is_stdout and not flags:
         return
