@@ -20,11 +20,12 @@ _FILE_NAMES = ("identity.json", "metrics.jsonl", "sessions.jsonl")
 
 def is_run_dir(path: Path) -> bool:
     """Whether a directory is a training run, which may be damaged or incomplete."""
-    return (
-        any((path / name).is_file() for name in _FILE_NAMES)
-        or (path / CHECKPOINTS_NAME).is_dir()
-        or ((path / "recipe.yaml").is_file() and (path / "model" / "config.json").is_file())
-    )
+    if any((path / name).is_file() for name in _FILE_NAMES) or (path / CHECKPOINTS_NAME).is_dir():
+        return True
+    if not (path / "recipe.yaml").is_file() or not (path / "model" / "config.json").is_file():
+        return False
+    # An average may have been written next to the recipe, and its run be below.
+    return next(_runs_in(path, set()), None) is None
 
 
 def find_runs(directories: Sequence[Path]) -> list[Path]:
@@ -89,13 +90,16 @@ def _runs_below(directory: Path, seen: set[str]) -> Iterator[Path]:
     try:
         if is_run_dir(directory):
             yield directory
-            return
-        children = [child for child in directory.iterdir() if not child.name.startswith(".")]
+        else:
+            yield from _runs_in(directory, seen)
     except OSError as exc:
         logger.warning("`%s`: cannot be read: %s", directory, os_error_reason(exc))
-        return
-    for child in children:
-        yield from _runs_below(child, seen)
+
+
+def _runs_in(directory: Path, seen: set[str]) -> Iterator[Path]:
+    for child in directory.iterdir():
+        if not child.name.startswith("."):
+            yield from _runs_below(child, seen)
 
 
 def _natural_key(path: Path) -> list[Any]:

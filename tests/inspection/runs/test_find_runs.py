@@ -42,6 +42,18 @@ def test_a_project_with_a_recipe_is_not_a_run(tmp_path):
         find_runs([tmp_path])
 
 
+def test_a_project_with_an_average_is_not_a_run_but_has_one(tmp_path):
+    """As `mtkit average my-system/work/run -o my-system/model` leaves it."""
+    (tmp_path / "model").mkdir()
+    for name in "recipe.yaml", "model/config.json":
+        (tmp_path / name).write_text("{}")
+    run = write_run(tmp_path / "work" / "run")
+    assert find_runs([tmp_path]) == [run]
+    with pytest.raises(MtkitError, match="not a training run") as raised:
+        require_run(tmp_path)
+    assert f"`{run}`" in str(raised.value.hint)
+
+
 def test_a_path_without_a_run_is_named(tmp_path, caplog):
     write_run(tmp_path / "run")
     (tmp_path / "notes.txt").write_text("x")
