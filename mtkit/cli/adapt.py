@@ -1,12 +1,15 @@
 """`mtkit adapt`."""
 
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
-from mtkit.cli.common.corpus_arguments import HeldOutOptionsCommand, has_both_sides
+from mtkit.cli.common.corpus_arguments import (
+    HeldOutOptionsCommand,
+    has_both_sides,
+    refuse_other_order,
+)
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
 from mtkit.cli.common.options import DEVICES, DeviceOption
 from mtkit.cli.common.synthesis_options import CorpusOutputOptions
@@ -160,7 +163,7 @@ def adapt(
     direction = choose_direction(inputs.model_dir, requested)
     langs = direction.langs
     memory = make_sources(inputs.memory)
-    _refuse_other_order(inputs.memory, langs)
+    refuse_other_order(inputs.memory, langs)
     data = _general_data(general, direction)
     from mtkit.adaptation.adapt import Adaptation, adapt, estimate
     from mtkit.adaptation.general_text import GeneralText
@@ -190,24 +193,6 @@ def adapt(
     output.show(estimate(job) if output.dry_run else adapt(job, resume=output.resume))
 
 
-def _refuse_other_order(paths: list[Path], langs: tuple[str, str]) -> None:
-    """Check that two text files with languages in their names are in the order of the model.
-
-    Raises:
-        MtkitError: They are in the other order.
-    """
-    from mtkit.corpus.read.file_names import language_of_file
-    from mtkit.errors import MtkitError
-
-    for first, second in pairwise(path for path in paths if not has_both_sides(path)):
-        if langs[0] != langs[1] and (language_of_file(second), language_of_file(first)) == langs:
-            raise MtkitError(
-                f"`{first}`, `{second}`: the model translates from {langs[0]} to {langs[1]}, but "
-                "the names of the files say the opposite",
-                f"give the source first: {second} {first}",
-            )
-
-
 def _general_data(options: GeneralOptions, direction: "Direction") -> "DataConfig | None":
     """Return the general text that was named on the command line.
 
@@ -221,8 +206,8 @@ def _general_data(options: GeneralOptions, direction: "Direction") -> "DataConfi
     from mtkit.errors import MtkitError
 
     paths, langs = options.general or [], direction.langs
-    _refuse_other_order(paths, langs)
-    _refuse_other_order(options.test or [], langs)
+    refuse_other_order(paths, langs)
+    refuse_other_order(options.test or [], langs)
     if not paths:
         return None
     if not any(map(is_recipe_name, paths)):

@@ -82,6 +82,7 @@ def evaluate(
         mtkit evaluate new.en -r reference.en
         mtkit evaluate -m de-en/work/run/model -s test.de -r test.en --metric chrf
     """
+    from mtkit.cli.common.corpus_arguments import refuse_other_order_than
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.evaluation.comparison import System, compare_systems
     from mtkit.evaluation.metrics import check_counts
@@ -114,12 +115,14 @@ def evaluate(
         if src is not None and inputs.src_path is not None:
             check_counts(len(src), references, f"lines in `{display_name(inputs.src_path)}`")
     else:
-        assert src is not None
+        assert src is not None and inputs.src_path is not None
         check_counts(len(src), references, "lines to translate")
         if len(model_dirs) > 1:
             get_logger(__name__).info(
                 "an ensemble of %d models; `mtkit compare` evaluates each", len(model_dirs)
             )
+        for path in model_dirs:
+            refuse_other_order_than(path, [inputs.src_path, inputs.reference_paths[0]])
         translator = model_options.load(model_dirs)
         if options.terms_path is not None:
             langs = translator.config.src_lang, options.lang or translator.config.tgt_lang

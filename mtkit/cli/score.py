@@ -53,6 +53,7 @@ def score(
         mtkit score test.de test.en -m de-en/work/run/model -o test.scores
         mtkit score test.de test.en -m de-en/work/run/model --per-token --format jsonl
     """
+    from mtkit.cli.common.corpus_arguments import refuse_other_order_than
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.io.find_model import refuse_no_model
     from mtkit.translation.lines.score_lines import count_pairs
@@ -63,6 +64,7 @@ def score(
     # torch takes seconds to load, which a mistyped path should not wait for.
     for model_dir in paths.model_dirs:
         refuse_no_model(model_dir)
+        refuse_other_order_than(model_dir, [paths.src_path, paths.tgt_path])
     from mtkit.io.logs import get_logger
     from mtkit.translation.jobs.device_layout import choose_layout
     from mtkit.translation.jobs.score_file import ScoringFiles, score_file

@@ -63,6 +63,7 @@ def shortlist(files: PathOptions, settings: ShortlistOptions) -> None:
         mtkit shortlist de-en/recipe.yaml -m de-en/work/run/model
         mtkit shortlist train.de train.en -m de-en/work/run/model --candidates 50
     """
+    from mtkit.cli.common.corpus_arguments import refuse_other_order_than
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.config.recipe import Recipe
     from mtkit.errors import MtkitError
@@ -80,6 +81,7 @@ def shortlist(files: PathOptions, settings: ShortlistOptions) -> None:
             f"{len(paths)} paths, but a corpus is a recipe or two text files",
             "give RECIPE, or SRC and TGT",
         )
+    refuse_other_order_than(model_dir, paths)
     store_dirs = [Recipe.load(paths[0]).store_dir] if len(paths) == 1 else []
     model_parts = [model_dir / name for name in sorted(MODEL_NAMES - {SHORTLIST_NAME})]
     refuse_overwriting([path], [*paths, *store_dirs, *model_parts], own=model_dir)

@@ -71,6 +71,7 @@ def tune(options: TuningOptions, tags: TagOptions, devices: EvaluationDeviceOpti
         mtkit tune -m de-en/averaged -s dev.de -r dev.en -o de-en/tuned
         mtkit tune -m de-en/averaged -s dev.de -r dev.en --beam-size 4 --beam-size 8
     """
+    from mtkit.cli.common.corpus_arguments import refuse_other_order_than
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.evaluation.metrics import check_counts
     from mtkit.evaluation.tuning import SearchSettings, tune_search
@@ -79,6 +80,7 @@ def tune(options: TuningOptions, tags: TagOptions, devices: EvaluationDeviceOpti
 
     path, out = options.model_dir, options.out_dir
     refuse_no_model(path)
+    refuse_other_order_than(path, [options.src_path, options.reference_paths[0]])
     refuse_overwriting([out], [path, options.src_path, *options.reference_paths])
     is_exported = is_exported_dir(path)
     if out is not None and is_exported:

@@ -125,11 +125,13 @@ def extend(
 
 def _read_arguments(corpus: CorpusOptions, models: ChangedModelOptions) -> "DataConfig":
     """Check the paths, and return the corpus."""
+    from mtkit.cli.common.corpus_arguments import refuse_other_order_than
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.cli.common.recipe_paths import corpus_paths
     from mtkit.io.find_model import refuse_no_model
 
     refuse_no_model(models.model_dir)
+    refuse_other_order_than(models.model_dir, corpus.paths)
     data = corpus.data_config()
     refuse_overwriting(
         [models.out_dir], [models.model_dir, *corpus_paths(data), corpus.recipe_path]

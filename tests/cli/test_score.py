@@ -124,3 +124,27 @@ def test_a_missing_file(mtkit, files, tmp_path):
         "",
         f"error: `{tmp_path / 'nothing'}`: no such file\nhint: check the path of the translations\n",
     )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "score {en} {ko} -m {model}",
+        "evaluate -m {model} -s {en} -r {ko}",
+        "tune -m {model} -s {en} -r {ko}",
+        "shortlist {en} {ko} -m {model} -o {out}",
+        "vocab prune {en} {ko} -m {model} -o {out}",
+        "vocab extend {en} {ko} -m {model} -o {out} --add 10",
+    ],
+)
+def test_files_in_the_other_order_are_refused(mtkit, model_dir, tmp_path, command):
+    """By their names, before anything is computed; the model translates from Korean to English."""
+    ko, en = tmp_path / "test.ko", tmp_path / "test.en"
+    ko.write_text("나는 간다\n", encoding="utf-8")
+    en.write_text("I go\n", encoding="utf-8")
+    paths = {"ko": ko, "en": en, "model": model_dir, "out": tmp_path / "out"}
+    outcome = mtkit(*(word.format(**paths) for word in command.split()))
+    assert outcome.status == 1
+    assert "the names of the files say the opposite" in outcome.err
+    assert f"give the source first: {ko} {en}" in outcome.err
+    assert not (tmp_path / "out").exists()

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -205,6 +206,39 @@ def has_both_sides(path: Path) -> bool:
     except MtkitError:
         return False
     return True
+
+
+def refuse_other_order(paths: Sequence[Path], langs: tuple[str, str]) -> None:
+    """Check that two text files with languages in their names are in the order of the model.
+
+    Args:
+        paths: Files, source and target in turn; those with both sides are passed over.
+        langs: Languages of the model.
+    Raises:
+        MtkitError: They are in the other order.
+    """
+    from mtkit.corpus.read.file_names import language_of_file
+    from mtkit.errors import MtkitError
+
+    for first, second in pairwise(path for path in paths if not has_both_sides(path)):
+        if langs[0] != langs[1] and (language_of_file(second), language_of_file(first)) == langs:
+            raise MtkitError(
+                f"`{first}`, `{second}`: the model translates from {langs[0]} to {langs[1]}, but "
+                "the names of the files say the opposite",
+                f"give the source first: {second} {first}",
+            )
+
+
+def refuse_other_order_than(model_dir: Path, paths: Sequence[Path]) -> None:
+    """Check the order by a model, unless it has tags, and so may translate both ways.
+
+    Raises:
+        MtkitError: See `refuse_other_order`.
+    """
+    from mtkit.io.find_model import languages_of_model, tags_of_model
+
+    if not any(tags_of_model(model_dir)):
+        refuse_other_order(paths, languages_of_model(model_dir))
 
 
 def make_sources(paths: Sequence[Path]) -> "tuple[CorpusSource, ...]":
