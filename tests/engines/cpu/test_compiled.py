@@ -40,6 +40,7 @@ pytest.importorskip("numba")
 from mtkit.engines.cpu.compiled import beam, kernels, layers
 from mtkit.engines.cpu.compiled.attention import attend
 from mtkit.engines.cpu.compiled.layers import Weights
+from mtkit.engines.cpu.compiled.products import interleave, multiply
 from mtkit.engines.cpu.compiled.scorer import CompiledScorer
 from mtkit.engines.cpu.compiled.search import CompiledEngine, CompiledSearch
 from mtkit.engines.cpu.compiled.top_tokens import top_tokens
@@ -56,7 +57,7 @@ def packed(*parts):
     return Weights(data, data.view(np.int8))
 
 
-@pytest.mark.parametrize("function", [kernels.multiply, layers.encode, beam.search])
+@pytest.mark.parametrize("function", [multiply, layers.encode, beam.search])
 def test_stored_code_depends_on_all_files(function):
     files = sorted(Path(kernels.__file__).parent.glob("*.py"))
     assert {"kernels.py", "layers.py", "beam.py"} <= {path.name for path in files}
@@ -70,22 +71,39 @@ def test_exp_is_that_of_the_math_module():
     assert kernels.fast_exp(np.float32(-np.inf)) == pytest.approx(0.0, abs=2e-38)
 
 
-@pytest.mark.parametrize("n_rows", range(1, 10))
-def test_a_product_is_that_of_numpy(n_rows):
-    x, weight, bias, out = floats(n_rows, 20), floats(7, 20), floats(7), floats(n_rows, 7)
-    unread = floats(3)
-    after = kernels.multiply(x, packed(unread, bias, weight), 3, False, out)
-    assert after == 3 + 7 + 7 * 20
+@pytest.mark.parametrize("dtype", [np.float32, np.int8])
+def test_interleaved_outputs_alternate_and_are_padded(dtype):
+    matrix = np.arange(60).reshape(3, 20).astype(dtype)
+    lanes = 32 // matrix.itemsize if dtype == np.float32 else 16
+    padded = [[*row, *[0] * 12] for row in [*matrix.tolist(), [0] * 20]]
+    expected = [
+        value
+        for pair in (padded[:2], padded[2:])
+        for start in range(0, 32, lanes)
+        for row in pair
+        for value in row[start : start + lanes]
+    ]
+    np.testing.assert_array_equal(interleave(matrix), expected)
+
+
+@pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (8, 16), (1, 1), (2, 33)])
+@pytest.mark.parametrize("n_rows", [1, 2, 4, 5, 6, 7, 83])
+def test_a_product_is_that_of_numpy(n_rows, n_outputs, n_inputs):
+    x, weight = floats(n_rows, n_inputs), floats(n_outputs, n_inputs)
+    bias, unread, out = floats(n_outputs), floats(3), floats(n_rows, n_outputs)
+    weights = packed(unread, bias, interleave(weight))
+    assert multiply(x, weights, 3, False, out) == len(weights.floats)
     np.testing.assert_allclose(out, x @ weight.T + bias, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_rows", range(1, 10))
-def test_a_product_in_int8_is_that_of_integers(n_rows):
-    x, bias, scale, out = floats(n_rows, 20), floats(7), np.abs(floats(7)), floats(n_rows, 7)
-    weight = RNG.integers(-127, 128, (7, 20)).astype(np.int8)
-    unread = floats(3)
-    after = kernels.multiply(x, packed(unread, bias, scale, weight), 3, True, out)
-    assert after == 3 + 7 + 7 + 7 * 20 // 4
+@pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (8, 16), (1, 1), (2, 33)])
+@pytest.mark.parametrize("n_rows", [1, 2, 4, 5, 6, 7, 83])
+def test_a_product_in_int8_is_that_of_integers(n_rows, n_outputs, n_inputs):
+    x, scale = floats(n_rows, n_inputs), np.abs(floats(n_outputs))
+    bias, unread, out = floats(n_outputs), floats(3), floats(n_rows, n_outputs)
+    weight = RNG.integers(-127, 128, (n_outputs, n_inputs)).astype(np.int8)
+    weights = packed(unread, bias, scale, interleave(weight))
+    assert multiply(x, weights, 3, True, out) == len(weights.floats)
     x_scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
     quantized = np.rint(x / x_scale).astype(np.int64)
     expected = (quantized @ weight.T.astype(np.int64)) * scale * x_scale + bias
@@ -93,6 +111,14 @@ def test_a_product_in_int8_is_that_of_integers(n_rows):
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=127 * x_scale.max() * scale.max())
     exact = np.isclose(out, expected, rtol=1e-5, atol=1e-4).mean()
     assert exact > 0.9
+
+
+def test_the_largest_integers_do_not_overflow():
+    # As large as d_ff of any model, all products of one sign.
+    weight, scale = np.full((2, 16384), -127, np.int8), np.ones(2, np.float32)
+    weights, out = packed(np.zeros(2, np.float32), scale, interleave(weight)), floats(1, 2)
+    multiply(np.full((1, 16384), 127.0, np.float32), weights, 0, True, out)
+    np.testing.assert_allclose(out, -(127.0**2) * 16384)
 
 
 @pytest.mark.parametrize("is_rms", [False, True])

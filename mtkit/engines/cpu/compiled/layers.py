@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mtkit.engines.cpu.compiled.attention import attend
-from mtkit.engines.cpu.compiled.kernels import activate, compiled, multiply, normalize
+from mtkit.engines.cpu.compiled.kernels import activate, compiled, normalize
+from mtkit.engines.cpu.compiled.products import multiply
 
 
 class Weights(NamedTuple):

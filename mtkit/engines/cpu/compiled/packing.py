@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mtkit.engines.cpu.compiled.kernels import GELU, RELU, SWISH
 from mtkit.engines.cpu.compiled.layers import Shape, Weights
+from mtkit.engines.cpu.compiled.products import interleave
 from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.model.attention import CrossAttention, SelfAttention
 from mtkit.model.layers import DecoderLayer, EncoderLayer, FeedForward, Sublayer
@@ -102,9 +103,8 @@ class _Packer:
         if self._is_int8:
             scale_N = (weight_NK.abs().amax(1) / 127.0).clamp_min(1e-12)
             self._append(scale_N)
-            self._parts.append(_as_words((weight_NK / scale_N[:, None]).round().to(torch.int8)))
-        else:
-            self._append(weight_NK)
+            weight_NK = (weight_NK / scale_N[:, None]).round().to(torch.int8)
+        self._parts.append(interleave(weight_NK.numpy()).view(np.float32))
 
     def weights(self) -> Weights:
         floats = np.concatenate(self._parts)
@@ -127,9 +127,3 @@ class _Packer:
 
     def _append(self, values: Tensor) -> None:
         self._parts.append(values.detach().float().flatten().numpy())
-
-
-def _as_words(values: Tensor) -> np.ndarray:
-    """Return int8 values as the bits of float32 values."""
-    flat = values.flatten().numpy()
-    return np.pad(flat, (0, -len(flat) % 4)).view(np.float32)
