@@ -93,8 +93,8 @@ class ServeDeviceOptions(DeviceOptions):
     """Translate a line in exactly the same way whatever else is translated, also with int8 or a
     GPU; slower."""
     compiled: Annotated[bool, typer.Option("--compiled")] = False
-    """Translate on a CPU with code that Numba compiles: several times as fast for up to four texts
-    at a time, a little faster for many. Needs the extra [numba]."""
+    """Search on a CPU with code that Numba compiles: several times as fast for a few texts at a
+    time, and faster for many. Needs the extra [numba]."""
     engine: EngineOption = "auto"
 
     def engine_options(self, search: dict[str, Any]) -> "EngineOptions":

@@ -45,24 +45,27 @@ def make_scorer(
         compiled: Use compiled code on a CPU, for a model that `CompiledSearch` knows.
     """
     scorer = EnsembleScorer(models, src_special, tgt_special, heads, shortlist)
-    make: Callable[..., EnsembleScorer]
+    kinds: list[tuple[Callable[..., EnsembleScorer], str]] = []
+    options = {}
     if scorer.device.type == "cpu":
+        from mtkit.engines.cpu.scorer import CpuScorer
+
         if compiled:
-            from mtkit.engines.cpu.compiled.scorer import CompiledScorer as make
-        else:
-            from mtkit.engines.cpu.scorer import CpuScorer as make
+            from mtkit.engines.cpu.compiled.scorer import CompiledScorer
+
+            kinds.append((CompiledScorer, "without compiled code"))
+        kinds.append((CpuScorer, "with the plain model"))
         options = {"int8": precision == "int8", "by_row": batch_invariant}
     elif scorer.device.type == "cuda":
         from mtkit.engines.cuda.scorer import CudaScorer
 
-        make, options = CudaScorer, {}
-    else:
-        return scorer
-    try:
-        return make(models, src_special, tgt_special, heads, shortlist, **options)
-    except UnsupportedModelError as exc:
-        logger.warning("translating with the plain model, which is slower: %s", exc)
-        return scorer
+        kinds.append((CudaScorer, "with the plain model"))
+    for make, otherwise in kinds:
+        try:
+            return make(models, src_special, tgt_special, heads, shortlist, **options)
+        except UnsupportedModelError as exc:
+            logger.warning("translating %s, which is slower: %s", otherwise, exc)
+    return scorer
 
 
 def make_teacher_forced_scorer(

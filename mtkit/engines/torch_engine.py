@@ -93,7 +93,9 @@ class TorchEngine:
         self, request: SearchRequest, batches: list[list[int]], finish: Finish
     ) -> list[list[int]]:
         """Search batches by the scorer's own search, if it has one; return those that are left."""
-        search = None if request.constraints else self.scorer.batch_search(request.config)
+        # Several workers search a batch each, see `_find_at_once`.
+        is_alone = self.workers.n_workers == 1 and not request.constraints
+        search = self.scorer.batch_search(request.config) if is_alone else None
         if search is None:
             return batches
         journal = request.journal

@@ -161,11 +161,7 @@ class ModelWorker:
         src, tgt = languages_of(translator.config)
         is_exact = bool(translator.models) and (
             self.options.batch_invariant
-            or (
-                self.device == "cpu"
-                and self.options.precision != "int8"
-                and not self.options.compiled
-            )
+            or (self.device == "cpu" and self.options.precision != "int8")
         )
         fields = SearchConfig.model_fields
         search = {name: one for name, one in self.options.search.items() if name in fields}

@@ -3,22 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
 from mtkit.config.section import SearchPrecision
 from mtkit.engines.make_scorer import make_scorer
 from mtkit.engines.precision import choose_dtype, describe_placement
-from mtkit.engines.protocol import Engine, UnsupportedModelError
+from mtkit.engines.protocol import Engine
 from mtkit.engines.torch_engine import TorchEngine
 from mtkit.errors import MtkitError
 from mtkit.io.logs import get_logger
 from mtkit.model.device import choose_device
 from mtkit.search.ensemble_scorer import EnsembleScorer
 from mtkit.search.shortlist.shortlist import Shortlist
-
-if TYPE_CHECKING:
-    from mtkit.engines.cpu.compiled.search import CompiledSearch
 
 logger = get_logger(__name__)
 
@@ -76,17 +72,15 @@ def make_engine(
     heads = [one.config.attention_head for one in trained]
     models = [one.model for one in trained]
     special = tokenizer.src.special, tokenizer.tgt.special
-    compiled_search = None
     if compiled:
         for is_set, reason, hint in (
             (len(trained) > 1, "for an ensemble", "give one model"),
             (models[0].output_weight.is_cuda, "on a GPU", "use the CPU, or leave it out"),
             (shortlist is not None, "with a shortlist", "leave out one of the two"),
-            (batch_invariant, "with batch invariance", "leave out one of the two"),
         ):
             if is_set:
                 raise MtkitError(f"a compiled search is not available {reason}", hint)
-        compiled_search = _make_compiled_search(trained[0], is_int8=precision == "int8")
+        _require_numba()
     if is_frozen:
         scorer = make_scorer(
             models,
@@ -95,26 +89,26 @@ def make_engine(
             shortlist,
             precision=precision,
             batch_invariant=batch_invariant,
-            compiled=compiled_search is not None,
+            compiled=compiled,
         )
     else:
         scorer = EnsembleScorer(models, *special, heads, shortlist)
     one_by_one = batch_invariant and (shortlist is not None or not scorer.mixes_lengths)
-    engine: Engine = TorchEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen)
-    if compiled_search is not None:
-        from mtkit.engines.cpu.compiled.search import CompiledEngine
-
-        engine = CompiledEngine(compiled_search, engine)
+    engine = TorchEngine(scorer, n_workers, one_by_one=one_by_one, is_frozen=is_frozen)
     # An engine may hold copies of the models.
     return engine, [
         replace(one, model=model) for one, model in zip(trained, scorer.models, strict=True)
     ]
 
 
-def _make_compiled_search(trained: TrainedModel, *, is_int8: bool) -> "CompiledSearch | None":
-    """Compile the search; None, with a warning, if a part of the model is not compiled."""
+def _require_numba() -> None:
+    """Check that compiled code can be used.
+
+    Raises:
+        MtkitError: It cannot.
+    """
     try:
-        from mtkit.engines.cpu.compiled.search import CompiledSearch
+        import mtkit.engines.cpu.compiled.search  # noqa: F401
     except ModuleNotFoundError:
         raise MtkitError(
             "a compiled search needs Numba, which is not installed", "pip install 'mtkit[numba]'"
@@ -131,9 +125,3 @@ def _make_compiled_search(trained: TrainedModel, *, is_int8: bool) -> "CompiledS
             "set NUMBA_CACHE_DIR to a directory that can be written to",
         ) from exc
     logger.info("preparing the compiled search; the first time it takes up to a minute")
-    special = trained.tokenizer.src.special, trained.tokenizer.tgt.special
-    try:
-        return CompiledSearch(trained.model, *special, is_int8=is_int8)
-    except UnsupportedModelError as exc:
-        logger.warning("not translating with compiled code: %s", exc)
-        return None

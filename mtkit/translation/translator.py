@@ -163,9 +163,8 @@ class Translator:
             shortlist: A file that `mtkit shortlist` wrote; True is the one in the first directory.
             batch_invariant: Translate a line in exactly the same way whatever else is translated,
                 also with int8, with a shortlist or on a GPU.
-            compiled: Search on a CPU with code that Numba compiles: for up to four texts at a time
-                several times as fast, for many a little faster; equal up to rounding, for few texts
-                in int8 less closely.
+            compiled: Search on a CPU with code that Numba compiles: several times as fast for a few
+                texts at a time, and faster for many; equal up to rounding, in int8 less closely.
         Raises:
             MtkitError: A directory is missing or damaged, the models do not fit each other or the
                 device, or do not know a tag, or a compiled search is not available.

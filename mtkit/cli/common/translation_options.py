@@ -245,8 +245,8 @@ class TranslationDeviceOptions(DeviceOptions):
     """Translate a line in exactly the same way whatever else is translated, also with int8, a
     shortlist or a GPU; slower."""
     compiled: Annotated[bool, typer.Option("--compiled")] = False
-    """Translate on a CPU with code that Numba compiles: several times as fast for up to four lines
-    at a time (--chunk-lines 1), a little faster for many. Needs the extra [numba]."""
+    """Search on a CPU with code that Numba compiles: several times as fast for a few lines at a
+    time (--chunk-lines 1), and faster for many. Needs the extra [numba]."""
     engine: EngineOption = "auto"
     ray: RayOption = None
 

@@ -21,7 +21,7 @@ KeyValue = tuple[np.ndarray, np.ndarray]
 
 
 class StepCache(Protocol):
-    """State of the packed decoder: sources and earlier steps, and the attention to them."""
+    """What the packed decoder needs to know of earlier steps, and the attention to it."""
 
     n_steps: int
     """Number of steps taken."""

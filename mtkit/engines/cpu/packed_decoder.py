@@ -46,7 +46,7 @@ class PackedDecoder:
         self.final_norm = _norm(model.decoder_norm)
         self.min_rows = self.layers[0].inner.min_rows
 
-    def start_cache(self, memories: Sequence[Memory], rows: Sequence[list[int]]) -> StepCache:
+    def start_cache(self, memories: Sequence[Memory], rows: Sequence[list[int]]) -> PackedCache:
         """Make the cache for decoding the sentences of several memories in one batch.
 
         Args:

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,7 +49,6 @@ class CpuScorer(EnsembleScorer):
     """
 
     mixes_lengths = True
-    decoder_type: type[PackedDecoder] = PackedDecoder
 
     def __init__(
         self,
@@ -72,18 +70,14 @@ class CpuScorer(EnsembleScorer):
         copies = [packed_copy(model, self._make) for model in models]
         super().__init__(copies, src_special, tgt_special, heads, shortlist)
         self._decoders = [
-            self.decoder_type(model, self._make, is_exact=by_row or not int8) for model in copies
+            PackedDecoder(model, self._make, is_exact=by_row or not int8) for model in copies
         ]
         dtype = models[0].output_weight.dtype
         precision = "int8" if int8 else "bf16" if dtype == torch.bfloat16 else "float32"
         check_scorer(self, EnsembleScorer(models, src_special, tgt_special), _TOLERANCES[precision])
 
-    def start(self, sources: list[list[int]]) -> EnsembleState:
+    def start(self, sources: list[list[int]]) -> "CpuState":
         """See `StepScorer`."""
-        return CpuState(self._start_caches(sources), self._shortlisted(sources))
-
-    def _start_caches(self, sources: list[list[int]]) -> list[Any]:
-        """Encode sources and make each model's cache."""
         # A source's results must not depend on others, so each is padded as if it were alone.
         by_length: defaultdict[int, list[int]] = defaultdict(list)
         for row, source in enumerate(sources):
@@ -92,10 +86,11 @@ class CpuScorer(EnsembleScorer):
             self._padded([sources[row] for row in rows], length)
             for length, rows in by_length.items()
         ]
-        return [
+        caches = [
             decoder.start_cache([model.encode(src_BS) for src_BS in batches], [*by_length.values()])
             for model, decoder in zip(self.models, self._decoders, strict=True)
         ]
+        return CpuState(caches, self._shortlisted(sources))
 
     def _decode(
         self, state: EnsembleState, token_ids_BW: Tensor, may_attend_BWM: Tensor | None

@@ -17,13 +17,14 @@ import torch.nn.functional as F
 
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.config.search import SearchConfig
+from mtkit.engines.cpu.compiled.top_tokens import find_top_tokens
+from mtkit.engines.cpu.scorer import CpuScorer
 from mtkit.engines.protocol import SearchRequest, UnsupportedModelError
 from mtkit.engines.torch_engine import TorchEngine, find
 from mtkit.errors import MtkitError
 from mtkit.search.beam import beam_search
 from mtkit.search.constraints.constraints import Constraints
 from mtkit.search.ensemble_scorer import EnsembleScorer
-from mtkit.search.hypothesis import Hypothesis
 from mtkit.serving.model_worker import (
     Batch,
     BatchKey,
@@ -40,16 +41,20 @@ pytest.importorskip("numba")
 from mtkit.engines.cpu.compiled import beam, kernels, layers
 from mtkit.engines.cpu.compiled.attention import attend
 from mtkit.engines.cpu.compiled.layers import Weights
-from mtkit.engines.cpu.compiled.products import interleave, multiply
+from mtkit.engines.cpu.compiled.products import interleave, make_inputs, multiply
 from mtkit.engines.cpu.compiled.scorer import CompiledScorer
-from mtkit.engines.cpu.compiled.search import CompiledEngine, CompiledSearch
-from mtkit.engines.cpu.compiled.top_tokens import top_tokens
+from mtkit.engines.cpu.compiled.search import CompiledSearch, _groups
 
 RNG = np.random.default_rng(1)
 
 
 def floats(*shape):
     return RNG.standard_normal(shape).astype(np.float32)
+
+
+def scorer_of(translator):
+    assert isinstance(translator.engine, TorchEngine)
+    return translator.engine.scorer
 
 
 def packed(*parts):
@@ -71,22 +76,22 @@ def test_exp_is_that_of_the_math_module():
     assert kernels.fast_exp(np.float32(-np.inf)) == pytest.approx(0.0, abs=2e-38)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.int8])
-def test_interleaved_outputs_alternate_and_are_padded(dtype):
-    matrix = np.arange(60).reshape(3, 20).astype(dtype)
-    lanes = 32 // matrix.itemsize if dtype == np.float32 else 16
-    padded = [[*row, *[0] * 12] for row in [*matrix.tolist(), [0] * 20]]
+@pytest.mark.parametrize(("dtype", "n_together"), [(np.float32, 1), (np.int8, 2)])
+def test_interleaved_outputs_are_side_by_side_and_padded(dtype, n_together):
+    matrix = RNG.integers(1, 100, (18, 9)).astype(dtype)
+    padded = np.zeros((32, 10), dtype)
+    padded[:18, :9] = matrix
     expected = [
-        value
-        for pair in (padded[:2], padded[2:])
-        for start in range(0, 32, lanes)
-        for row in pair
-        for value in row[start : start + lanes]
+        padded[n, k + i]
+        for first in (0, 16)
+        for k in range(0, 10 if n_together == 2 else 9, n_together)
+        for n in range(first, first + 16)
+        for i in range(n_together)
     ]
     np.testing.assert_array_equal(interleave(matrix), expected)
 
 
-@pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (8, 16), (1, 1), (2, 33)])
+@pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (32, 16), (1, 1), (97, 33)])
 @pytest.mark.parametrize("n_rows", [1, 2, 4, 5, 6, 7, 83])
 def test_a_product_is_that_of_numpy(n_rows, n_outputs, n_inputs):
     x, weight = floats(n_rows, n_inputs), floats(n_outputs, n_inputs)
@@ -96,7 +101,7 @@ def test_a_product_is_that_of_numpy(n_rows, n_outputs, n_inputs):
     np.testing.assert_allclose(out, x @ weight.T + bias, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (8, 16), (1, 1), (2, 33)])
+@pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (32, 16), (1, 1), (97, 33)])
 @pytest.mark.parametrize("n_rows", [1, 2, 4, 5, 6, 7, 83])
 def test_a_product_in_int8_is_that_of_integers(n_rows, n_outputs, n_inputs):
     x, scale = floats(n_rows, n_inputs), np.abs(floats(n_outputs))
@@ -155,25 +160,34 @@ def test_attention_is_that_of_torch():
     np.testing.assert_allclose(out, expected.flatten().numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_log_sum_exp_is_that_of_torch():
-    x = floats(1003) * 20
-    assert kernels.log_sum_exp(x) == pytest.approx(float(torch.from_numpy(x).logsumexp(0)))
-
-
-@pytest.mark.parametrize(("n_tokens", "k"), [(500, 6), (64, 1), (7, 7)])
-def test_top_tokens_are_those_of_torch(n_tokens, k):
-    logits, never, eos = floats(9, n_tokens) * 5, [1, 4], 3
-    log_probs = torch.from_numpy(logits.copy()).log_softmax(1)
-    eos_log_probs = log_probs[:, eos].clone()
-    log_probs[:, never] = -math.inf
-    values, token_ids, eos_values = floats(9, k), np.ones((9, k), np.int64), floats(9)
-    top_tokens(logits, np.array(never), eos, values, token_ids, eos_values)
-    n_possible = min(k, n_tokens - len(never))
+@pytest.mark.parametrize("is_int8", [False, True])
+@pytest.mark.parametrize(("vocab_size", "n_tokens"), [(1203, 6), (512, 1), (7, 9)])
+@pytest.mark.parametrize("may_end", [False, True])
+def test_top_tokens_are_those_of_torch(vocab_size, n_tokens, may_end, is_int8):
+    x, weight, bias = floats(9, 16), floats(vocab_size, 16), floats(vocab_size) * 3
+    never, eos = [1, 4], 3
+    if is_int8:
+        weight = np.rint(weight * 20).astype(np.int8)
+        scale = np.full(vocab_size, 0.05, np.float32)
+        weights, at = packed(bias, scale, interleave(weight)), 0
+        logits = floats(9, vocab_size)
+        multiply(x, weights, 0, True, logits)
+    else:
+        weights, at = packed(floats(5), bias, interleave(weight)), 5
+        logits = x @ weight.T + bias
+    inputs = make_inputs(x, is_int8)
+    top = find_top_tokens(inputs, weights, at, vocab_size, n_tokens, np.array(never), eos, may_end)
+    log_probs = torch.from_numpy(logits).log_softmax(1)
+    found = torch.from_numpy(top.logit_RC - top.normalizer_R[:, None])
+    np.testing.assert_allclose(
+        top.eos_logit_R - top.normalizer_R, log_probs[:, eos].numpy(), rtol=1e-5, atol=1e-5
+    )
+    log_probs[:, [*never, *([] if may_end else [eos])]] = -math.inf
+    n_possible = min(n_tokens, vocab_size - len(never) - (not may_end))
     expected = log_probs.topk(n_possible)
-    np.testing.assert_array_equal(token_ids[:, :n_possible], expected.indices)
-    np.testing.assert_allclose(values[:, :n_possible], expected.values, rtol=1e-5, atol=1e-5)
-    assert (values[:, n_possible:] == -np.inf).all()
-    np.testing.assert_allclose(eos_values, eos_log_probs, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(top.token_RC[:, :n_possible], expected.indices)
+    torch.testing.assert_close(found[:, :n_possible], expected.values, rtol=1e-5, atol=1e-5)
+    assert (found[:, n_possible:] == -math.inf).all()
 
 
 VARIANTS = [
@@ -200,66 +214,60 @@ def test_the_result_is_that_of_beam_search(variant, settings):
     scorer = EnsembleScorer([model], SPECIAL, SPECIAL).for_search(config)
     expected = beam_search(scorer, SOURCES, config)
     compiled = CompiledSearch(model, SPECIAL, SPECIAL)
-    for source, hypotheses in zip(SOURCES, expected, strict=True):
-        found = compiled(source, config)
+    for found, hypotheses in zip(compiled(SOURCES, config), expected, strict=True):
         assert [h.token_ids for h in found] == [h.token_ids for h in hypotheses]
         for one, other in zip(found, hypotheses, strict=True):
             assert one.log_prob == pytest.approx(other.log_prob, rel=1e-4, abs=1e-4)
             assert one.score == pytest.approx(other.score, rel=1e-4, abs=1e-4)
 
 
-LENGTHS = [9, 2, 40, 3, 3, 17, 1]
+LENGTHS = [9, 2, 40, 3, 3, 17, 1, 300, 260, *[5] * 50]
 MANY_SOURCES = [[4 + (7 * i + n) % 19 for i in range(n)] for n in LENGTHS]
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"beam_size": 1, "min_length": 3},
-        {"beam_size": 5, "n_best": 2},
-        {"beam_size": 2, "min_length": 30, "allow_unk": False},
-        {"beam_size": 4, "no_repeat_ngram_size": 2},
-    ],
-    ids=str,
-)
-def test_the_result_for_a_batch_is_that_of_beam_search(variant, settings):
-    [model] = make_models((1,), **variant)
-    config = SearchConfig(max_length=45, **settings)
+@pytest.mark.parametrize("is_int8", [False, True])
+@pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 5, "n_best": 2}], ids=str)
+def test_sources_together_have_the_results_of_each_alone(settings, is_int8):
+    [model] = make_models(norm="pre")
+    # Longer than the memory that is allocated at first.
+    config = SearchConfig(min_length=70, max_length=72, **settings)
+    compiled = CompiledSearch(model, SPECIAL, SPECIAL, is_int8=is_int8)
+    for source, together in zip(MANY_SOURCES, compiled(MANY_SOURCES, config), strict=True):
+        # To the bit.
+        assert [together] == compiled([source], config)
+
+
+def test_a_batch_has_the_results_of_beam_search():
+    [model] = make_models(activation="swish", positions="sinusoidal_t2t", position_offset=2)
+    config = SearchConfig(beam_size=4, max_length=45, n_best=4)
     plain = EnsembleScorer([model], SPECIAL, SPECIAL)
     compiled = CompiledScorer([model], SPECIAL, SPECIAL)
-    assert compiled.mixes_lengths
-    for source, found in zip(MANY_SOURCES, find(compiled, MANY_SOURCES, config, None), strict=True):
+    sources, found = MANY_SOURCES[:7], []
+    search = compiled.batch_search(config)
+    assert search is not None
+    search([sources], on_found=lambda _, results: found.extend(results))
+    for source, hypotheses in zip(sources, found, strict=True):
         [expected] = find(plain, [source], config, None)
-        assert [h.token_ids for h in found] == [h.token_ids for h in expected]
-        assert [h.score for h in found] == pytest.approx([h.score for h in expected], rel=1e-4)
-        # To the bit, whatever else is in the batch.
-        assert [found] == find(compiled, [source], config, None)
+        assert [h.token_ids for h in hypotheses] == [h.token_ids for h in expected]
+        assert [h.score for h in hypotheses] == pytest.approx([h.score for h in expected], rel=1e-4)
 
 
-@torch.inference_mode()
-def test_padding_within_a_source_is_not_attended_to():
-    [model] = make_models()
-    scorers = [kind([model], SPECIAL, SPECIAL) for kind in (EnsembleScorer, CompiledScorer)]
-    last, parents = torch.tensor([[2, 2]]), torch.tensor([[0, 0]])
-    expected, found = (s.step(s.start([[5, 0, 7, 0, 0]]), last, parents) for s in scorers)
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-
-
-def test_weights_of_a_batch_that_are_not_finite_are_an_error():
-    [model] = make_models()
-    compiled = CompiledScorer([model], SPECIAL, SPECIAL)
-    with torch.no_grad():
-        compiled.models[0].tgt_embedding.weight.fill_(torch.nan)
-    with pytest.raises(MtkitError, match="not finite"):
-        find(compiled, SOURCES, SearchConfig(beam_size=3), None)
+def test_groups_are_small_and_of_similar_lengths():
+    lengths = [len(source) for source in MANY_SOURCES]
+    groups = list(_groups(lengths, 8))
+    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
+    by_group = [[lengths[i] for i in group] for group in groups]
+    assert [n for group in by_group for n in group] == sorted(lengths, reverse=True)
+    assert [len(group) for group in groups] == [8] * 7 + [3]
+    assert list(_groups([1000, 9000, 2000, 48, 1], 8)) == [[1], [2], [0, 3, 4]]
+    assert list(_groups([], 8)) == []
 
 
 def test_a_model_in_bf16_is_searched_in_float32():
     [rounded, model] = [make_models()[0].to(torch.bfloat16) for _ in range(2)]
     expected = CompiledSearch(rounded.float(), SPECIAL, SPECIAL)
     found = CompiledSearch(model, SPECIAL, SPECIAL)
-    assert found(SOURCES[0], SearchConfig()) == expected(SOURCES[0], SearchConfig())
+    assert found(SOURCES, SearchConfig()) == expected(SOURCES, SearchConfig())
 
 
 @torch.inference_mode()
@@ -267,8 +275,9 @@ def test_int8_is_close_to_float32():
     [model] = make_models()
     scorer = EnsembleScorer([model], SPECIAL, SPECIAL)
     compiled = CompiledSearch(model, SPECIAL, SPECIAL, is_int8=True)
-    for source in SOURCES:
-        for found in compiled(source, SearchConfig(beam_size=4, n_best=4, max_length=6)):
+    hypotheses = compiled(SOURCES, SearchConfig(beam_size=4, n_best=4, max_length=6))
+    for source, of_source in zip(SOURCES, hypotheses, strict=True):
+        for found in of_source:
             expected = forced_log_prob(scorer, source, found.token_ids)
             assert found.log_prob == pytest.approx(expected, abs=0.1 * (len(found.token_ids) + 1))
             assert found.log_prob != expected
@@ -279,7 +288,7 @@ def test_weights_that_are_not_finite_are_an_error():
     compiled = CompiledSearch(model, SPECIAL, SPECIAL)
     compiled._decoder.floats[:] = torch.nan
     with pytest.raises(MtkitError, match="not finite"):
-        compiled(SOURCES[0], SearchConfig(beam_size=3))
+        compiled(SOURCES, SearchConfig(beam_size=3))
 
 
 def test_results_that_differ_are_noticed(monkeypatch):
@@ -294,15 +303,15 @@ def test_results_that_differ_are_noticed(monkeypatch):
 def test_no_position_beyond_the_learned_ones_is_read():
     [model] = make_models(positions="learned", max_positions=12)
     compiled = CompiledSearch(model, SPECIAL, SPECIAL)
-    [found] = compiled([5] * 11, SearchConfig(beam_size=2, max_length_ratio=4.0))
+    [[found]] = compiled([[5] * 11], SearchConfig(beam_size=2, max_length_ratio=4.0))
     assert len(found.token_ids) < 12
     with pytest.raises(IndexError, match="13 positions; the model has 12"):
-        compiled([5] * 12, SearchConfig())
+        compiled([[5], [5] * 12], SearchConfig())
 
 
 def test_a_model_of_few_positions_can_be_searched():
     [model] = make_models(positions="learned", max_positions=4)
-    [found] = CompiledSearch(model, SPECIAL, SPECIAL)([5, 6], SearchConfig(beam_size=2))
+    [[found]] = CompiledSearch(model, SPECIAL, SPECIAL)([[5, 6]], SearchConfig(beam_size=2))
     assert len(found.token_ids) < 4
 
 
@@ -310,7 +319,7 @@ def test_a_model_of_few_positions_can_be_searched():
 def test_no_token_outside_the_vocabulary_is_read(token_id):
     [model] = make_models()
     with pytest.raises(IndexError, match="the vocabulary has"):
-        CompiledSearch(model, SPECIAL, SPECIAL)([5, token_id], SearchConfig())
+        CompiledSearch(model, SPECIAL, SPECIAL)([[5], [5, token_id]], SearchConfig())
 
 
 @pytest.mark.parametrize("variant", [{"positions": "rotary"}, {"activation": "swiglu"}])
@@ -321,73 +330,61 @@ def test_what_is_not_compiled_is_refused(variant):
 
 
 @pytest.mark.parametrize(
-    ("n_sources", "settings", "constraints", "is_compiled"),
+    ("settings", "reason"),
     [
-        (4, {}, None, True),
-        (1, {"beam_size": 16}, [Constraints()], True),
-        (5, {}, None, False),
-        (1, {"beam_size": 17}, None, False),
-        (1, {"sampling": True}, None, False),
-        (1, {"n_groups": 5}, None, False),
-        (1, {"coverage_penalty": 0.2}, None, False),
-        (1, {"repetition_penalty": 1.2}, None, False),
-        (1, {"no_repeat_ngram_size": 3}, None, False),
-        (1, {"max_length_extra": 1_000_000}, None, False),
-        (1, {"max_length_extra": 1_000_000, "max_length": 50}, None, True),
-        (1, {}, [Constraints(prefix_ids=(5,))], False),
+        ({"beam_size": 16, "n_best": 16, "alpha": 2.0, "min_length": 3}, ""),
+        ({"beam_size": 17}, "a beam of more than 16"),
+        ({"sampling": True}, "sampling"),
+        ({"beam_size": 4, "n_groups": 2}, "groups of the beam"),
+        ({"coverage_penalty": 0.2}, "a coverage penalty"),
+        ({"repetition_penalty": 1.2}, "a repetition penalty"),
+        ({"no_repeat_ngram_size": 3}, "blocked n-grams"),
     ],
     ids=str,
 )
-def test_few_sentences_are_searched_by_compiled_code(
-    n_sources, settings, constraints, is_compiled, caplog
-):
+def test_other_settings_are_searched_by_torch(settings, reason, caplog):
     caplog.set_level(logging.INFO, "mtkit")
-    calls, seen = [], []
-
-    class Other:
-        def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
-            calls.append(len(request.sources))
-            return [[Hypothesis([5], -1.0, -1.0)]] * len(request.sources)
-
-    def compiled(source, config):
-        calls.append(source)
-        return [Hypothesis([6], -1.0, -1.0)]
-
-    engine = CompiledEngine(compiled, Other())
-    request = SearchRequest(
-        SOURCES[:1] * n_sources, SearchConfig(**settings), constraints, on_batch=seen.extend
-    )
-    assert [one.token_ids for [one] in engine.search(request)] == [
-        [6] if is_compiled else [5]
-    ] * n_sources
-    assert calls == (SOURCES[:1] * n_sources if is_compiled else [n_sources])
-    assert seen == (list(range(n_sources)) if is_compiled else [])
-    engine.search(request)
-    assert caplog.text.count("searched in a batch, not sentence by sentence: ") == (not is_compiled)
+    scorer = CompiledScorer(make_models(), SPECIAL, SPECIAL)
+    for _ in range(2):
+        assert (scorer.batch_search(SearchConfig(**settings)) is None) == bool(reason)
+    assert caplog.text.count(f"not searching in compiled code: {reason}") == bool(reason)
 
 
-def test_a_translator_uses_it_for_few_texts(make_trained, ko_en_pairs):
+@pytest.mark.parametrize("n_workers", [1, 2])
+@pytest.mark.parametrize(
+    "constraints", [None, [Constraints(prefix_ids=(5,)), *[Constraints()] * 58]], ids=bool
+)
+def test_an_engine_searches_with_it(n_workers, constraints, monkeypatch):
+    [model] = make_models()
+    config, seen = SearchConfig(beam_size=2, max_length=8), []
+    compiled = TorchEngine(CompiledScorer([model], SPECIAL, SPECIAL), n_workers)
+    plain = TorchEngine(EnsembleScorer([model], SPECIAL, SPECIAL), 1)
+    if constraints is None:
+        monkeypatch.setattr("mtkit.engines.torch_engine.beam_search", None)
+    request = SearchRequest(MANY_SOURCES, config, constraints, on_batch=seen.extend)
+    found = compiled.search(request)
+    monkeypatch.undo()
+    expected = plain.search(replace(request, on_batch=lambda _: None))
+    assert [[h.token_ids for h in one] for one in found] == [
+        [h.token_ids for h in one] for one in expected
+    ]
+    assert sorted(seen) == list(range(len(MANY_SOURCES)))
+
+
+def test_a_translator_uses_it(make_trained, ko_en_pairs):
     trained = [make_trained(norm="pre")]
     plain = Translator.from_models(trained, 1, is_frozen=True)
     compiled = Translator.from_models(trained, 1, is_frozen=True, compiled=True)
-    assert isinstance(plain.engine, TorchEngine)
-    assert isinstance(compiled.engine, CompiledEngine)
-    assert isinstance(compiled.engine.other, TorchEngine)
-    assert type(compiled.engine.other.scorer) is CompiledScorer
+    assert type(scorer_of(plain)) is CpuScorer
+    assert type(scorer_of(compiled)) is CompiledScorer
     texts = [ko_en_pairs[0].src, "", ko_en_pairs[1].src]
     expected = [one.text for one in plain.translate(texts)]
     assert [one.text for one in compiled.translate(texts)] == expected
 
 
-@pytest.mark.parametrize(
-    ("n_models", "options", "reason"),
-    [(1, {"batch_invariant": True}, "with batch invariance"), (2, {}, "for an ensemble")],
-)
-def test_what_excludes_it_is_an_error(make_trained, n_models, options, reason):
-    with pytest.raises(MtkitError, match=f"compiled search is not available {reason}"):
-        Translator.from_models(
-            [make_trained()] * n_models, is_frozen=True, compiled=True, **options
-        )
+def test_an_ensemble_is_refused(make_trained):
+    with pytest.raises(MtkitError, match="compiled search is not available for an ensemble"):
+        Translator.from_models([make_trained()] * 2, is_frozen=True, compiled=True)
 
 
 def test_without_numba_there_is_one_error(make_trained, monkeypatch):
@@ -412,8 +409,11 @@ def test_a_model_that_is_not_compiled_is_run_by_torch(make_trained, caplog):
     translator = Translator.from_models(
         [make_trained(positions="rotary")], is_frozen=True, compiled=True
     )
-    assert isinstance(translator.engine, TorchEngine)
-    assert "rotary positions are not compiled" in caplog.text
+    assert type(scorer_of(translator)) is CpuScorer
+    assert (
+        "translating without compiled code, which is slower: rotary positions are not compiled"
+        in caplog.text
+    )
 
 
 @pytest.fixture
@@ -447,11 +447,11 @@ def test_the_server_answers_single_requests_with_it(model_dir, ko_en_pairs):
     plain, compiled = (
         ModelWorker([model_dir], one) for one in (options, replace(options, compiled=True))
     )
-    assert isinstance(compiled.translators[0].engine, CompiledEngine)
+    assert type(scorer_of(compiled.translators[0])) is CompiledScorer
     batch = Batch(BatchKey(0, Tags()), [ko_en_pairs[0].src])
-    for worker, is_invariant in ((plain, True), (compiled, False)):
+    for worker in (plain, compiled):
         [description], [translation] = worker(None), worker(batch)
         assert isinstance(description, ModelDescription)
-        assert description.is_batch_invariant == is_invariant
+        assert description.is_batch_invariant
         assert isinstance(translation, Translation)
         assert translation.text == plain.translators[0].translate(batch.texts)[0].text

@@ -1,14 +1,16 @@
-"""Beam search for one sentence, compiled."""
+"""Beam search for a few sentences, compiled."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.engines.cpu.compiled.kernels import compiled, fast_max, log_sum_exp
-from mtkit.engines.cpu.compiled.layers import Part, Shape, decode_step
+from mtkit.engines.cpu.compiled.kernels import compiled
+from mtkit.engines.cpu.compiled.layers import Memory, Part, Rows, Shape, decode_step
+from mtkit.engines.cpu.compiled.products import make_inputs
+from mtkit.engines.cpu.compiled.top_tokens import TopTokens, find_top_tokens, insert
 
-_BLOCK = 64
-"""Logits that are looked at one by one only if the largest of them is good enough."""
+_FIRST_STEPS = 32
+"""Steps for which memory is allocated at first; then for twice as many, and so on."""
 
 
 class Settings(NamedTuple):
@@ -21,199 +23,227 @@ class Settings(NamedTuple):
     beam_size: int
     n_best: int
     min_length: int
+    max_length_B: np.ndarray
+    """Maximum length of the hypotheses of each sentence, EOS included."""
     penalties: np.ndarray
     """Divisor of the log-probability of a hypothesis of each length, EOS included, from length 0 to
-    the maximum length."""
+    the longest maximum."""
 
 
-class _Beam(NamedTuple):
-    """Hypotheses that continue. Only the first ones are in use."""
+class Finished(NamedTuple):
+    """Hypotheses of each sentence that have ended, in the order in which they did."""
 
-    tokens_WT: np.ndarray
-    ancestors_WT: np.ndarray
-    """Rows of the cache; see `decode_step`."""
-    last_W: np.ndarray
+    n_B: np.ndarray
+    """Number of hypotheses."""
+    node_BX: np.ndarray
+    """Last node of each, EOS excluded."""
+    log_prob_BX: np.ndarray
+    score_BX: np.ndarray
+    nodes_C2: np.ndarray
+    """Token of each node, and the node before it; the first node of a hypothesis has BOS and -1."""
+
+
+class _Beams(NamedTuple):
+    """Hypotheses that continue, in W slots for each sentence; the first ones are in use."""
+
+    n_live_B: np.ndarray
+    """Number of slots in use."""
+    token_N: np.ndarray
     """Last tokens."""
-    log_prob_W: np.ndarray
+    before_N: np.ndarray
+    """Nodes before the last tokens."""
+    log_prob_N: np.ndarray
 
 
 class _Candidates(NamedTuple):
     """The best continuations, in descending order; minus infinity where there are fewer."""
 
-    log_prob_X: np.ndarray
-    parent_X: np.ndarray
-    token_X: np.ndarray
-
-
-class Finished(NamedTuple):
-    """Hypotheses that have ended."""
-
-    tokens_NT: np.ndarray
-    length_N: np.ndarray
-    """Without EOS."""
-    log_prob_N: np.ndarray
-    score_N: np.ndarray
+    log_prob_C: np.ndarray
+    number_C: np.ndarray
+    """Index among the hypotheses of the sentence, times the size of the vocabulary, plus token."""
 
 
 @compiled
-def search(decoder: Part, shape: Shape, memory_LSX: np.ndarray, settings: Settings) -> Finished:
+def search(decoder: Part, shape: Shape, memory: Memory, settings: Settings) -> Finished:
     """Search as `beam_search` does without penalties, groups and constraints.
 
     Args:
         decoder: The decoder.
         shape: Shape of the model.
-        memory_LSX: From `encode`.
+        memory: From `encode`.
         settings: Settings.
     Returns:
-        The finished hypotheses, in the order in which they ended.
+        The finished hypotheses.
     """
-    W, max_steps = settings.beam_size, len(settings.penalties) - 1
-    cache_LRX = np.empty((shape.n_decoder_layers, max_steps * W, 2 * shape.d_model), np.float32)
-    logits_WV = np.empty((W, shape.vocab_size), np.float32)
-    beam, after = _make_beam(W, max_steps), _make_beam(W, max_steps)
-    best = _Candidates(
-        np.empty(2 * W, np.float32), np.empty(2 * W, np.int64), np.empty(2 * W, np.int64)
-    )
+    W, B, max_steps = settings.beam_size, len(settings.max_length_B), len(settings.penalties) - 1
+    N = B * W
+    # Slot n has node step * N + n, which is a row of the cache, too.
+    nodes_C2 = np.empty((_FIRST_STEPS * N, 2), np.int64)
+    cache_CX = np.empty((_FIRST_STEPS * N, shape.n_decoder_layers * 2 * shape.d_model), np.float32)
+    beams, after = _make_beams(B, W), _make_beams(B, W)
+    best = _Candidates(np.empty(2 * W, np.float32), np.empty(2 * W, np.int64))
     finished = Finished(
-        np.empty((2 * W, max_steps), np.int64),
-        np.empty(2 * W, np.int64),
-        np.empty(2 * W, np.float32),
-        np.empty(2 * W, np.float64),
+        np.zeros(B, np.int64),
+        np.empty((B, 2 * W), np.int64),
+        np.empty((B, 2 * W), np.float32),
+        np.empty((B, 2 * W), np.float64),
+        nodes_C2,
     )
-    beam.last_W[0], beam.log_prob_W[0] = settings.bos, 0.0
-    n_live, n_finished = 1, 0
+    for b in range(B):
+        beams.n_live_B[b], beams.token_N[b * W] = 1, settings.bos
+        beams.before_N[b * W], beams.log_prob_N[b * W] = -1, 0.0
     for step in range(max_steps):
-        for w in range(n_live):
-            beam.ancestors_WT[w, step] = step * W + w
-        decode_step(
-            decoder,
-            shape,
-            memory_LSX,
-            beam.last_W,
-            step,
-            cache_LRX,
-            beam.ancestors_WT,
-            logits_WV[:n_live],
+        if (step + 1) * N > len(nodes_C2):
+            nodes_C2, cache_CX = _extended(nodes_C2), _extended(cache_CX)
+        rows = _make_rows(beams, W, step, nodes_C2)
+        R = len(rows.token_ids_R)
+        if R == 0:
+            break
+        x_RD, at = decode_step(decoder, shape, memory, rows, cache_CX)
+        may_end = step + 1 > settings.min_length
+        top = find_top_tokens(
+            make_inputs(x_RD, shape.is_int8),
+            decoder.weights,
+            at,
+            shape.vocab_size,
+            2 * W,
+            settings.never,
+            settings.eos,
+            may_end,
         )
-        _rank(logits_WV[:n_live], beam, step + 1, settings, best)
-        n_live, n_finished = _advance(best, beam, after, step, settings, finished, n_finished)
-        beam, after = after, beam
-        if n_live == 0 or n_finished >= W:
-            break
-        # A log-probability only falls, and the divisor only grows up to the maximum length.
-        bound, n_better = np.float64(beam.log_prob_W[0]) / settings.penalties[max_steps], 0
-        for n in range(n_finished):
-            n_better += finished.score_N[n] >= bound
-        if n_better >= settings.n_best:
-            break
+        r = 0
+        for b in range(B):
+            n_live, log_prob_W = beams.n_live_B[b], beams.log_prob_N[b * W :]
+            is_last = step + 1 == settings.max_length_B[b]
+            _rank(top, r, log_prob_W[:n_live], is_last, settings.eos, shape.vocab_size, best)
+            _advance(best, b, step, settings, shape.vocab_size, after, finished)
+            if _is_done(b, after, settings, finished):
+                after.n_live_B[b] = 0
+            r += n_live
+        beams, after = after, beams
     return Finished(
-        finished.tokens_NT[:n_finished],
-        finished.length_N[:n_finished],
-        finished.log_prob_N[:n_finished],
-        finished.score_N[:n_finished],
+        finished.n_B, finished.node_BX, finished.log_prob_BX, finished.score_BX, nodes_C2
     )
 
 
 @compiled
-def _make_beam(beam_size: int, max_steps: int) -> _Beam:
-    return _Beam(
-        np.empty((beam_size, max_steps), np.int64),
-        np.empty((beam_size, max_steps), np.int64),
-        np.empty(beam_size, np.int64),
-        np.empty(beam_size, np.float32),
+def _make_beams(n_sentences: int, beam_size: int) -> _Beams:
+    n_slots = n_sentences * beam_size
+    return _Beams(
+        np.zeros(n_sentences, np.int64),
+        np.empty(n_slots, np.int64),
+        np.empty(n_slots, np.int64),
+        np.empty(n_slots, np.float32),
     )
+
+
+@compiled
+def _extended(values_CX: np.ndarray) -> np.ndarray:
+    """Copy an array to one with twice as many rows."""
+    C, X = values_CX.shape
+    extended_CX = np.empty((2 * C, X), values_CX.dtype)
+    for c in range(C):
+        for x in range(X):
+            extended_CX[c, x] = values_CX[c, x]
+    return extended_CX
+
+
+@compiled
+def _make_rows(beams: _Beams, beam_size: int, step: int, nodes_C2: np.ndarray) -> Rows:
+    """List the hypotheses that continue, and add their last tokens to the nodes."""
+    R = beams.n_live_B.sum()
+    rows = Rows(np.empty(R, np.int64), np.empty(R, np.int64), np.empty((R, step + 1), np.int64))
+    r = 0
+    for b in range(len(beams.n_live_B)):
+        for slot in range(b * beam_size, b * beam_size + beams.n_live_B[b]):
+            node = step * len(beams.token_N) + slot
+            nodes_C2[node, 0], nodes_C2[node, 1] = beams.token_N[slot], beams.before_N[slot]
+            rows.token_ids_R[r], rows.sentence_R[r] = beams.token_N[slot], b
+            for t in range(step, -1, -1):
+                rows.ancestors_RT[r, t] = node
+                node = nodes_C2[node, 1]
+            r += 1
+    return rows
 
 
 @compiled
 def _rank(
-    logits_WV: np.ndarray, beam: _Beam, length: int, settings: Settings, best: _Candidates
+    top: TopTokens,
+    first: int,
+    log_prob_W: np.ndarray,
+    is_last: bool,
+    eos: int,
+    vocab_size: int,
+    best: _Candidates,
 ) -> None:
-    """Find the best continuations of all hypotheses. The logits are changed.
+    """Find the best continuations of the hypotheses of a sentence.
 
     Args:
-        length: Number of tokens after this step, EOS included.
+        top: The most probable next tokens.
+        first: Row of the first hypothesis.
+        log_prob_W: Log-probabilities of the hypotheses.
+        is_last: Whether only EOS is possible.
     """
-    eos = settings.eos
-    for x in range(len(best.log_prob_X)):
-        best.log_prob_X[x] = -np.inf
-    for w in range(len(logits_WV)):
-        offset = beam.log_prob_W[w] - log_sum_exp(logits_WV[w])
-        if length == len(settings.penalties) - 1:
-            _insert(logits_WV[w, eos] + offset, w, eos, best)
+    best.log_prob_C[:] = -np.inf
+    for w in range(len(log_prob_W)):
+        r, number = first + w, w * vocab_size
+        offset = log_prob_W[w] - top.normalizer_R[r]
+        if is_last:
+            log_prob = top.eos_logit_R[r] + offset
+            insert(log_prob, number + eos, best.log_prob_C, best.number_C)
             continue
-        for token in settings.never:
-            logits_WV[w, token] = -np.inf
-        if length <= settings.min_length:
-            logits_WV[w, eos] = -np.inf
-        _select(logits_WV[w], offset, w, best)
-
-
-@compiled
-def _select(logits_V: np.ndarray, offset: float, parent: int, best: _Candidates) -> None:
-    """Insert the best continuations of a hypothesis into those of all hypotheses."""
-    V = len(logits_V)
-    for first in range(0, V, _BLOCK):
-        last = min(first + _BLOCK, V)
-        largest = logits_V[first]
-        for v in range(first, last):
-            largest = fast_max(largest, logits_V[v])  # pyright: ignore[reportCallIssue]
-        if largest + offset > best.log_prob_X[-1]:
-            for v in range(first, last):
-                _insert(logits_V[v] + offset, parent, v, best)
-
-
-@compiled
-def _insert(log_prob: float, parent: int, token: int, best: _Candidates) -> None:
-    """Insert a continuation, if it is better than the last of the best."""
-    log_prob_X, parent_X, token_X = best.log_prob_X, best.parent_X, best.token_X
-    x = len(log_prob_X) - 1
-    if not log_prob > log_prob_X[x]:
-        return
-    while x > 0 and log_prob_X[x - 1] < log_prob:
-        log_prob_X[x], parent_X[x], token_X[x] = log_prob_X[x - 1], parent_X[x - 1], token_X[x - 1]
-        x -= 1
-    log_prob_X[x], parent_X[x], token_X[x] = log_prob, parent, token
+        for c in range(top.logit_RC.shape[1]):
+            log_prob = top.logit_RC[r, c] + offset
+            insert(log_prob, number + top.token_RC[r, c], best.log_prob_C, best.number_C)
 
 
 @compiled
 def _advance(
     best: _Candidates,
-    beam: _Beam,
-    after: _Beam,
+    b: int,
     step: int,
     settings: Settings,
+    vocab_size: int,
+    after: _Beams,
     finished: Finished,
-    n_finished: int,
-) -> tuple[int, int]:
+) -> None:
     """End hypotheses whose EOS is among the best continuations, and continue with the others.
 
     Args:
+        b: Index of the sentence.
         after: Receives the hypotheses that continue.
         finished: Receives those that end.
-        n_finished: Number of those that ended before.
-    Returns:
-        The number of hypotheses that continue, and of all that have ended.
     """
-    n_live = 0
-    for x in range(len(best.log_prob_X)):
-        log_prob, parent, token = best.log_prob_X[x], best.parent_X[x], best.token_X[x]
+    W = settings.beam_size
+    first, n_live = b * W, 0
+    first_node = step * len(after.token_N) + first
+    for c in range(len(best.log_prob_C)):
+        log_prob, number = best.log_prob_C[c], best.number_C[c]
+        node, token = first_node + number // vocab_size, number % vocab_size
         if log_prob == -np.inf:
             break
         if token == settings.eos:
-            if x < settings.beam_size:
-                for t in range(step):
-                    finished.tokens_NT[n_finished, t] = beam.tokens_WT[parent, t]
-                finished.length_N[n_finished] = step
-                finished.log_prob_N[n_finished] = log_prob
-                penalty = settings.penalties[step + 1]
-                finished.score_N[n_finished] = np.float64(log_prob) / penalty
-                n_finished += 1
-        elif n_live < settings.beam_size:
-            for t in range(step):
-                after.tokens_WT[n_live, t] = beam.tokens_WT[parent, t]
-            for t in range(step + 1):
-                after.ancestors_WT[n_live, t] = beam.ancestors_WT[parent, t]
-            after.tokens_WT[n_live, step] = token
-            after.last_W[n_live], after.log_prob_W[n_live] = token, log_prob
+            if c < W:
+                n = finished.n_B[b]
+                finished.node_BX[b, n], finished.log_prob_BX[b, n] = node, log_prob
+                finished.score_BX[b, n] = np.float64(log_prob) / settings.penalties[step + 1]
+                finished.n_B[b] += 1
+        elif n_live < W:
+            slot = first + n_live
+            after.token_N[slot], after.before_N[slot] = token, node
+            after.log_prob_N[slot] = log_prob
             n_live += 1
-    return n_live, n_finished
+    after.n_live_B[b] = n_live
+
+
+@compiled
+def _is_done(b: int, beams: _Beams, settings: Settings, finished: Finished) -> bool:
+    """Return whether none of the hypotheses that continue can become one of the n best."""
+    if finished.n_B[b] >= settings.beam_size:
+        return True
+    # A log-probability only falls, and the divisor only grows up to the maximum length.
+    best = np.float64(beams.log_prob_N[b * settings.beam_size])
+    bound, n_better = best / settings.penalties[settings.max_length_B[b]], 0
+    for n in range(finished.n_B[b]):
+        n_better += finished.score_BX[b, n] >= bound
+    return n_better >= settings.n_best

@@ -140,15 +140,3 @@ def activate(x_RF: np.ndarray, activation: int) -> None:
                 e = fast_exp(-abs(x))
                 low = np.float32(1.0) if x >= 0 else e
                 x_RF[r, f] = x * low / (np.float32(1.0) + e)
-
-
-@compiled
-def log_sum_exp(x_V: np.ndarray) -> float:
-    """Compute the logarithm of the sum of exp(x)."""
-    largest = x_V[0]
-    for v in range(len(x_V)):
-        largest = fast_max(largest, x_V[v])  # pyright: ignore[reportCallIssue]
-    total = np.float32(0.0)
-    for v in range(len(x_V)):
-        total += fast_exp(x_V[v] - largest)
-    return largest + np.float32(math.log(total))

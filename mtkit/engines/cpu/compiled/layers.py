@@ -1,4 +1,4 @@
-"""The encoder and a step of the decoder for one sentence, compiled.
+"""The encoder and a step of the decoder, compiled.
 
 The weights are packed in the order in which they are read: each function takes the position of its
 weights, and returns the position after them.
@@ -50,6 +50,26 @@ class Shape(NamedTuple):
     is_int8: bool
 
 
+class Memory(NamedTuple):
+    """What the decoder attends to in the sources."""
+
+    states_LMX: np.ndarray
+    """Keys and values of the decoder's layers, side by side, of the tokens of all sentences."""
+    start_B: np.ndarray
+    """Where each sentence starts, and the number of all tokens."""
+
+
+class Rows(NamedTuple):
+    """Hypotheses that a step extends, one for each row."""
+
+    token_ids_R: np.ndarray
+    """Last tokens."""
+    sentence_R: np.ndarray
+    """Indices of the sentences that are translated."""
+    ancestors_RT: np.ndarray
+    """Rows of the cache: that of the ancestor at each step, and at the end its own one."""
+
+
 @compiled
 def _before(x_RD: np.ndarray, weights: Weights, at: int, shape: Shape, y_RD: np.ndarray) -> int:
     """Start a sublayer: write its input to y."""
@@ -85,101 +105,107 @@ def _feed_forward(
 
 
 @compiled
-def _embed(part: Part, token_ids_R: np.ndarray, first: int, stride: int, x_RD: np.ndarray) -> None:
+def _embed(part: Part, token_ids_R: np.ndarray, position_R: np.ndarray, x_RD: np.ndarray) -> None:
     factor = np.float32(math.sqrt(x_RD.shape[1]))
     for r in range(len(x_RD)):
-        token_id, position = token_ids_R[r], first + stride * r
+        token_id, position = token_ids_R[r], position_R[r]
         for d in range(x_RD.shape[1]):
             embedding = part.embedding_VD[token_id, d] * factor
             x_RD[r, d] = embedding + part.positions_PD[position, d]
 
 
 @compiled
-def encode(encoder: Part, shape: Shape, source_S: np.ndarray) -> np.ndarray:
-    """Encode a sentence.
+def encode(encoder: Part, shape: Shape, source_M: np.ndarray, start_B: np.ndarray) -> Memory:
+    """Encode sentences.
 
     Args:
         encoder: The encoder.
         shape: Shape of the model.
-        source_S: Token ids, EOS included.
+        source_M: Token ids of all sentences, one after the other, EOS included.
+        start_B: Where each sentence starts, and the number of all tokens.
     Returns:
-        Keys and values of the decoder's layers, side by side. Shape (L, S, 2 D).
+        What the decoder attends to.
     """
-    S, D, weights = len(source_S), shape.d_model, encoder.weights
-    x_SD, y_SD = np.empty((S, D), np.float32), np.empty((S, D), np.float32)
-    attended_SD, fused_SX = np.empty((S, D), np.float32), np.empty((S, 3 * D), np.float32)
-    row_S, weight_HX = np.arange(S), np.empty((shape.n_heads, S + 3), np.float32)
-    _embed(encoder, source_S, 0, 1, x_SD)
+    M, D, weights = len(source_M), shape.d_model, encoder.weights
+    x_MD, y_MD = np.empty((M, D), np.float32), np.empty((M, D), np.float32)
+    attended_MD, fused_MX = np.empty((M, D), np.float32), np.empty((M, 3 * D), np.float32)
+    row_M, position_M = np.arange(M), np.arange(M)
+    weight_HX = np.empty((shape.n_heads, M + 3), np.float32)
+    for b in range(len(start_B) - 1):
+        for m in range(start_B[b], start_B[b + 1]):
+            position_M[m] = m - start_B[b]
+    _embed(encoder, source_M, position_M, x_MD)
     at = np.int64(0)
     for _ in range(shape.n_encoder_layers):
-        at = _before(x_SD, weights, at, shape, y_SD)
-        at = multiply(y_SD, weights, at, shape.is_int8, fused_SX)
-        for s in range(S):
-            attend(fused_SX[s], fused_SX, D, row_S, weight_HX, attended_SD[s])
-        at = multiply(attended_SD, weights, at, shape.is_int8, y_SD)
-        at = _after(x_SD, weights, at, shape, y_SD)
-        at = _feed_forward(x_SD, weights, at, shape, y_SD)
+        at = _before(x_MD, weights, at, shape, y_MD)
+        at = multiply(y_MD, weights, at, shape.is_int8, fused_MX)
+        for b in range(len(start_B) - 1):
+            row_S = row_M[start_B[b] : start_B[b + 1]]
+            for m in row_S:
+                attend(fused_MX[m], fused_MX, D, row_S, weight_HX, attended_MD[m])
+        at = multiply(attended_MD, weights, at, shape.is_int8, y_MD)
+        at = _after(x_MD, weights, at, shape, y_MD)
+        at = _feed_forward(x_MD, weights, at, shape, y_MD)
     if shape.is_pre:
-        at = normalize(x_SD, weights, at, shape.is_rms, shape.eps, x_SD)
-    memory_LSX = np.empty((shape.n_decoder_layers, S, 2 * D), np.float32)
+        at = normalize(x_MD, weights, at, shape.is_rms, shape.eps, x_MD)
+    memory_LMX = np.empty((shape.n_decoder_layers, M, 2 * D), np.float32)
     for layer in range(shape.n_decoder_layers):
-        at = multiply(x_SD, weights, at, shape.is_int8, memory_LSX[layer])
-    return memory_LSX
+        at = multiply(x_MD, weights, at, shape.is_int8, memory_LMX[layer])
+    return Memory(memory_LMX, start_B)
 
 
 @compiled
 def decode_step(
     decoder: Part,
     shape: Shape,
-    memory_LSX: np.ndarray,
-    token_ids_W: np.ndarray,
-    step: int,
-    cache_LRX: np.ndarray,
-    ancestors_WT: np.ndarray,
-    logits_WV: np.ndarray,
-) -> None:
-    """Extend the hypotheses by one token.
+    memory: Memory,
+    rows: Rows,
+    cache_CX: np.ndarray,
+) -> tuple[np.ndarray, int]:
+    """Extend hypotheses by one token.
 
     Args:
         decoder: The decoder.
         shape: Shape of the model.
-        memory_LSX: From `encode`.
-        token_ids_W: Last token of each hypothesis.
-        step: Number of earlier steps.
-        cache_LRX: Keys and values, side by side, of all steps; those of this one are written.
-        ancestors_WT: Row of the cache of the ancestor of each hypothesis at each step, and of its
-            own at this one.
-        logits_WV: Receives the logits of W hypotheses.
+        memory: From `encode`.
+        rows: The hypotheses.
+        cache_CX: Keys and values of all layers, side by side, of earlier steps; those of this one
+            are written.
+    Returns:
+        Inputs of the output layer, of shape (R, D), and the position of its weights.
     """
-    W, D, S, weights = len(logits_WV), shape.d_model, memory_LSX.shape[1], decoder.weights
-    x_WD, y_WD = np.empty((W, D), np.float32), np.empty((W, D), np.float32)
-    attended_WD, fused_WX = np.empty((W, D), np.float32), np.empty((W, 3 * D), np.float32)
-    query_WD, row_S = np.empty((W, D), np.float32), np.arange(S)
-    weight_HX = np.empty((shape.n_heads, max(step + 1, S) + 3), np.float32)
-    _embed(decoder, token_ids_W, step, 0, x_WD)
+    (R, T), D, weights = rows.ancestors_RT.shape, shape.d_model, decoder.weights
+    start_B = memory.start_B
+    x_RD, y_RD = np.empty((R, D), np.float32), np.empty((R, D), np.float32)
+    attended_RD, fused_RX = np.empty((R, D), np.float32), np.empty((R, 3 * D), np.float32)
+    query_RD, row_M = np.empty((R, D), np.float32), np.arange(start_B[-1])
+    weight_HX = np.empty((shape.n_heads, max(T, len(row_M)) + 3), np.float32)
+    _embed(decoder, rows.token_ids_R, np.full(R, T - 1), x_RD)
     at = np.int64(0)
     for layer in range(shape.n_decoder_layers):
-        at = _before(x_WD, weights, at, shape, y_WD)
-        at = multiply(y_WD, weights, at, shape.is_int8, fused_WX)
-        cache_RX = cache_LRX[layer]
-        for w in range(W):
+        at = _before(x_RD, weights, at, shape, y_RD)
+        at = multiply(y_RD, weights, at, shape.is_int8, fused_RX)
+        first = layer * 2 * D
+        for r in range(R):
+            own_X, fused_X = cache_CX[rows.ancestors_RT[r, T - 1], first:], fused_RX[r, D:]
             for x in range(2 * D):
-                cache_RX[ancestors_WT[w, step], x] = fused_WX[w, D + x]
-        for w in range(W):
-            rows, out_D = ancestors_WT[w, : step + 1], attended_WD[w]
-            attend(fused_WX[w], cache_RX, 0, rows, weight_HX, out_D)
-        at = multiply(attended_WD, weights, at, shape.is_int8, y_WD)
-        at = _after(x_WD, weights, at, shape, y_WD)
+                own_X[x] = fused_X[x]
+        for r in range(R):
+            ancestors_T = rows.ancestors_RT[r]
+            attend(fused_RX[r], cache_CX, first, ancestors_T, weight_HX, attended_RD[r])
+        at = multiply(attended_RD, weights, at, shape.is_int8, y_RD)
+        at = _after(x_RD, weights, at, shape, y_RD)
 
-        at = _before(x_WD, weights, at, shape, y_WD)
-        at = multiply(y_WD, weights, at, shape.is_int8, query_WD)
-        for w in range(W):
-            out_D = attended_WD[w]
-            attend(query_WD[w], memory_LSX[layer], 0, row_S, weight_HX, out_D)
-        at = multiply(attended_WD, weights, at, shape.is_int8, y_WD)
-        at = _after(x_WD, weights, at, shape, y_WD)
+        at = _before(x_RD, weights, at, shape, y_RD)
+        at = multiply(y_RD, weights, at, shape.is_int8, query_RD)
+        for r in range(R):
+            b = rows.sentence_R[r]
+            row_S = row_M[start_B[b] : start_B[b + 1]]
+            attend(query_RD[r], memory.states_LMX[layer], 0, row_S, weight_HX, attended_RD[r])
+        at = multiply(attended_RD, weights, at, shape.is_int8, y_RD)
+        at = _after(x_RD, weights, at, shape, y_RD)
 
-        at = _feed_forward(x_WD, weights, at, shape, y_WD)
+        at = _feed_forward(x_RD, weights, at, shape, y_RD)
     if shape.is_pre:
-        at = normalize(x_WD, weights, at, shape.is_rms, shape.eps, x_WD)
-    multiply(x_WD, weights, at, shape.is_int8, logits_WV)
+        at = normalize(x_RD, weights, at, shape.is_rms, shape.eps, x_RD)
+    return x_RD, int(at)

@@ -4,7 +4,7 @@ Numba compiles a loop over int8 values to products of int32, which take three ti
 instruction that LLVM selects here: it adds the products of pairs of int16.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -17,12 +17,17 @@ from mtkit.engines.cpu.compiled.kernels import compiled, fast_max
 if TYPE_CHECKING:
     from mtkit.engines.cpu.compiled.layers import Weights
 
-_FLOAT_LANES, _INT8_LANES = 8, 16
-"""Values of a row that are multiplied at a time. Their products are added to 8 sums."""
+_LANES = 8
+"""Values of a vector register of AVX2."""
+_OUTPUTS = 2 * _LANES
+"""Outputs at a time."""
 _MAX_ROWS = 5
-"""Rows at a time. Their sums, for two outputs, fill ten of the sixteen registers of AVX2."""
+"""Rows at a time. Their sums fill ten of the sixteen registers."""
 _BLOCK_ROWS = 40
 """Rows that stay in the first-level cache while all outputs are computed."""
+_SINGLE_ROW_BLOCKS = 4
+"""Times 16 outputs are computed at a time for a single row; its few sums would otherwise wait for
+each addition."""
 _FLOAT, _INT = ir.FloatType(), ir.IntType(32)
 _FAST = ("contract", "nsz", "reassoc")
 
@@ -30,116 +35,170 @@ _FAST = ("contract", "nsz", "reassoc")
 def interleave(weight_NK: np.ndarray) -> np.ndarray:
     """Arrange a matrix of float32 or int8 in the order in which `multiply` reads it.
 
-    The lanes of two outputs alternate. An odd number of outputs and a number of inputs that is not
-    a multiple of 16 are padded with zeros.
+    For each input, and in int8 for each pair of inputs, the weights of 16 outputs are side by side.
+    Outputs are padded to a multiple of 16, inputs in int8 to a multiple of 2.
     """
-    lanes = _INT8_LANES if weight_NK.dtype == np.int8 else _FLOAT_LANES
+    n_inputs = 2 if weight_NK.dtype == np.int8 else 1
     N, K = weight_NK.shape
-    padded_NK = np.pad(weight_NK, ((0, N % 2), (0, -K % _INT8_LANES)))
-    return padded_NK.reshape((N + 1) // 2, 2, -1, lanes).transpose(0, 2, 1, 3).ravel()
+    padded_NK = np.pad(weight_NK, ((0, -N % _OUTPUTS), (0, -K % n_inputs)))
+    blocks = padded_NK.reshape(-1, _OUTPUTS, padded_NK.shape[1] // n_inputs, n_inputs)
+    return blocks.transpose(0, 2, 1, 3).ravel()
 
 
-def _add_products(builder: Any, sums: Any, row: Any, weight: Any) -> Any:
-    """Add the products of a row's lanes and an output's lanes to 8 sums."""
+def _pointer(builder: Any, data: Any, index: Any, kind: ir.Type) -> Any:
+    return builder.bitcast(builder.gep(data, [index]), kind.as_pointer())
+
+
+def _load_input(builder: Any, data: Any, index: Any) -> Any:
+    """Load an input of a row, or two in int16, once for each lane."""
+    is_float = data.type.pointee == _FLOAT
+    item = _FLOAT if is_float else _INT
+    value = builder.load(_pointer(builder, data, index, item), align=2)
+    vector = ir.Constant(ir.VectorType(item, _LANES), ir.Undefined)
+    vector = builder.insert_element(vector, value, _INT(0))
+    first = ir.Constant(ir.VectorType(_INT, _LANES), [0] * _LANES)
+    vector = builder.shuffle_vector(vector, vector, first)
+    if is_float:
+        return vector
+    vector = builder.bitcast(vector, ir.VectorType(ir.IntType(16), 2 * _LANES))
+    return builder.sext(vector, ir.VectorType(_INT, 2 * _LANES))
+
+
+def _load_weights(builder: Any, data: Any, index: Any) -> Any:
+    """Load a weight, or two in int8, of each lane's output."""
+    is_float = data.type.pointee == _FLOAT
+    kind = ir.VectorType(data.type.pointee, _LANES if is_float else 2 * _LANES)
+    vector = builder.load(_pointer(builder, data, index, kind), align=1)
+    return vector if is_float else builder.sext(vector, ir.VectorType(_INT, 2 * _LANES))
+
+
+def _add(builder: Any, x: Any, y: Any) -> Any:
+    return builder.fadd(x, y, flags=_FAST) if x.type.element == _FLOAT else builder.add(x, y)
+
+
+def _add_products(builder: Any, sums: Any, inputs: Any, weights: Any) -> Any:
     if sums.type.element == _FLOAT:
-        return builder.fadd(sums, builder.fmul(row, weight, flags=_FAST), flags=_FAST)
-    wide = ir.VectorType(_INT, _INT8_LANES)
-    products = builder.mul(builder.sext(row, wide), builder.sext(weight, wide))
-    for first in (0, 1):
-        lanes = ir.Constant(sums.type, list(range(first, _INT8_LANES, 2)))
-        sums = builder.add(sums, builder.shuffle_vector(products, products, lanes))
-    return sums
-
-
-def _add_up(builder: Any, sums: Any) -> Any:
-    item = sums.type.element
-    name, start = ("fadd.v8f32", [_FLOAT(0.0)]) if item == _FLOAT else ("add.v8i32", [])
-    signature = ir.FunctionType(item, [*(value.type for value in start), sums.type])
-    function = cgutils.get_or_insert_function(
-        builder.module, signature, f"llvm.vector.reduce.{name}"
+        return _add(builder, sums, builder.fmul(inputs, weights, flags=_FAST))
+    products = builder.mul(inputs, weights)
+    of_first, of_second = (
+        builder.shuffle_vector(
+            products, products, ir.Constant(sums.type, list(range(i, 2 * _LANES, 2)))
+        )
+        for i in (0, 1)
     )
-    return builder.call(function, [*start, sums], fastmath=_FAST if start else ())
+    return builder.add(sums, builder.add(of_first, of_second))
 
 
-def _multiplier(n_rows: int) -> Any:
-    """Make a function that multiplies some rows by the weights of two outputs."""
+def _multiplier(n_rows: int, n_blocks: int) -> Any:
+    """Make a function that multiplies some rows by the weights of some blocks of 16 outputs.
+
+    The sums of each row are added up in the same order, however many rows and blocks there are.
+    """
 
     @intrinsic
     def multiply_rows(
-        typing_context: Any, row_RK: Any, weight_X: Any, r: Any, n: Any, out_RN: Any
+        typing_context: Any, row_RK: Any, weight_Y: Any, r: Any, n: Any, x: Any, out_RX: Any
     ) -> Any:
-        """Multiply rows from r by the weights of outputs n and n + 1.
+        """Multiply rows from r by the weights of outputs from n; results go to columns from x.
 
         Rows behind the last one are the last one again.
         """
-        is_float = weight_X.dtype == types.float32
-        lanes, item = (_FLOAT_LANES, _FLOAT) if is_float else (_INT8_LANES, _INT)
+        is_float = weight_Y.dtype == types.float32
+        kind = ir.VectorType(_FLOAT if is_float else _INT, _LANES)
+        n_inputs = 1 if is_float else 2
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             row, weight, out = (
                 context.make_array(signature.args[i])(context, builder, arguments[i])
-                for i in (0, 1, 4)
+                for i in (0, 1, 5)
             )
-            first, output = arguments[2:4]
+            first_row, first_output, first_column = arguments[2:5]
             R, K = cgutils.unpack_tuple(builder, row.shape)
-            N = cgutils.unpack_tuple(builder, out.shape)[1]
-
-            def load(data: Any, index: Any) -> Any:
-                pointer = builder.gep(data, [index])
-                vector = ir.VectorType(pointer.type.pointee, lanes)
-                return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=1)
-
-            def at(i: int, n_columns: Any, column: Any) -> Any:
-                """Index of a column of row i."""
-                return builder.add(builder.mul(rows[i], n_columns), column)
-
-            rows, last = [], builder.sub(R, R.type(1))
+            X = cgutils.unpack_tuple(builder, out.shape)[1]
+            last, rows = builder.sub(R, R.type(1)), []
             for i in range(n_rows):
-                following = builder.add(first, first.type(i))
-                is_there = builder.icmp_signed("<", following, last)
-                rows.append(builder.select(is_there, following, last))
-            zeros = ir.Constant(ir.VectorType(item, 8), [0] * 8)
-            sums = [cgutils.alloca_once_value(builder, zeros) for _ in range(2 * n_rows)]
-            start = builder.mul(output, K)
-            with cgutils.for_range_slice(builder, K.type(0), K, K.type(lanes)) as (k, _):
-                place = builder.add(start, builder.mul(k, k.type(2)))
-                weights = [load(weight.data, builder.add(place, k.type(j * lanes))) for j in (0, 1)]
-                for i in range(n_rows):
-                    x = load(row.data, at(i, K, k))
-                    for j in (0, 1):
-                        total = sums[2 * i + j]
-                        added = _add_products(builder, builder.load(total), x, weights[j])
-                        builder.store(added, total)
-            for i in range(n_rows):
-                for j in (0, 1):
-                    total = _add_up(builder, builder.load(sums[2 * i + j]))
-                    column = builder.add(output, output.type(j))
-                    builder.store(total, builder.gep(out.data, [at(i, N, column)]))
+                r = builder.add(first_row, R.type(i))
+                rows.append(builder.select(builder.icmp_signed("<", r, last), r, last))
+            zeros = ir.Constant(kind, [0] * _LANES)
+            # Two vectors for each block of outputs.
+            places = [(i, v) for i in range(n_rows) for v in range(2 * n_blocks)]
+            sums = {place: cgutils.alloca_once_value(builder, zeros) for place in places}
+            blocks = [
+                builder.mul(builder.add(first_output, K.type(v // 2 * _OUTPUTS)), K)
+                for v in range(2 * n_blocks)
+            ]
+            with cgutils.for_range_slice(builder, K.type(0), K, K.type(n_inputs)) as (k, _):
+                weights = [
+                    _load_weights(
+                        builder,
+                        weight.data,
+                        builder.add(
+                            builder.add(block, builder.mul(k, K.type(_OUTPUTS))),
+                            K.type(v % 2 * _LANES * n_inputs),
+                        ),
+                    )
+                    for v, block in enumerate(blocks)
+                ]
+                inputs = [
+                    _load_input(builder, row.data, builder.add(builder.mul(r, K), k)) for r in rows
+                ]
+                for i, v in places:
+                    total = builder.load(sums[i, v])
+                    total = _add_products(builder, total, inputs[i], weights[v])
+                    builder.store(total, sums[i, v])
+            for i, v in places:
+                column = builder.add(first_column, X.type(v * _LANES))
+                at = builder.add(builder.mul(rows[i], X), column)
+                total = builder.load(sums[i, v])
+                builder.store(total, _pointer(builder, out.data, at, kind), align=4)
             return context.get_dummy_value()
 
-        return types.void(row_RK, weight_X, types.intp, types.intp, out_RN), generate
+        index = types.intp
+        return types.void(row_RK, weight_Y, index, index, index, out_RX), generate
 
     return multiply_rows
 
 
-_multiply_row, _multiply_rows = _multiplier(1), _multiplier(_MAX_ROWS)
+_multiply_rows = _multiplier(_MAX_ROWS, 1)
+_multiply_row, _multiply_row_by_block = _multiplier(1, _SINGLE_ROW_BLOCKS), _multiplier(1, 1)
 
 
 @compiled
-def _multiply(row_RK: np.ndarray, weight_X: np.ndarray, out_RN: np.ndarray) -> None:
-    R, N = out_RN.shape
+def _multiply(row_RK: np.ndarray, weight_Y: np.ndarray, first: int, out_RX: np.ndarray) -> None:
+    """Multiply rows by the weights of outputs from the first one."""
+    R, X = out_RX.shape
+    if R == 1:
+        wide = _SINGLE_ROW_BLOCKS * _OUTPUTS
+        x = 0
+        while x + wide <= X:
+            _multiply_row(row_RK, weight_Y, 0, first + x, x, out_RX)
+            x += wide
+        while x < X:
+            _multiply_row_by_block(row_RK, weight_Y, 0, first + x, x, out_RX)
+            x += _OUTPUTS
+        return
     for start in range(0, R, _BLOCK_ROWS):
-        for n in range(0, N, 2):
+        for x in range(0, X, _OUTPUTS):
             for r in range(start, min(start + _BLOCK_ROWS, R), _MAX_ROWS):
-                if r + 1 < R:
-                    _multiply_rows(row_RK, weight_X, r, n, out_RN)
-                else:
-                    _multiply_row(row_RK, weight_X, r, n, out_RN)
+                _multiply_rows(row_RK, weight_Y, r, first + x, x, out_RX)
+
+
+class Inputs(NamedTuple):
+    """Rows to be multiplied, in the form that the precision needs. The other form is empty."""
+
+    float_RK: np.ndarray
+    int_RK: np.ndarray
+    """In int16, multiples of the row's scale."""
+    scale_R: np.ndarray
 
 
 @compiled
-def _quantize(x_RK: np.ndarray, out_RK: np.ndarray, scale_R: np.ndarray) -> None:
+def make_inputs(x_RK: np.ndarray, is_int8: bool) -> Inputs:
+    """Quantize rows in int8, each with its own scale."""
     R, K = x_RK.shape
+    if not is_int8:
+        return Inputs(x_RK, np.empty((0, 0), np.int16), np.ones(R, np.float32))
+    int_RK, scale_R = np.zeros((R, K + K % 2), np.int16), np.empty(R, np.float32)
     for r in range(R):
         largest = np.float32(1e-12)
         for k in range(K):
@@ -147,7 +206,40 @@ def _quantize(x_RK: np.ndarray, out_RK: np.ndarray, scale_R: np.ndarray) -> None
         scale_R[r] = largest / np.float32(127.0)
         inverse = np.float32(127.0) / largest
         for k in range(K):
-            out_RK[r, k] = np.int16(np.rint(x_RK[r, k] * inverse))
+            int_RK[r, k] = np.int16(np.rint(x_RK[r, k] * inverse))
+    return Inputs(x_RK[:0], int_RK, scale_R)
+
+
+@compiled
+def multiply_outputs(
+    inputs: Inputs, weights: "Weights", at: int, n_outputs: int, first: int, out_RX: np.ndarray
+) -> None:
+    """Compute some outputs of a linear layer.
+
+    Args:
+        inputs: The inputs of the layer.
+        weights: Packed weights; at position `at` the biases, in int8 the scales, and the matrix,
+            interleaved.
+        n_outputs: Number of outputs of the layer.
+        first: The first output to compute, a multiple of 16.
+        out_RX: Receives the results.
+    """
+    R, X = out_RX.shape
+    padded_X = X + -X % _OUTPUTS
+    bias_X, after = weights.floats[at + first :], at + n_outputs
+    if len(inputs.int_RK):
+        scale_X, sum_RX = weights.floats[after + first :], np.empty((R, padded_X), np.int32)
+        _multiply(inputs.int_RK, weights.bytes[4 * (after + n_outputs) :], first, sum_RX)
+        for r in range(R):
+            for x in range(X):
+                factor = scale_X[x] * inputs.scale_R[r]
+                out_RX[r, x] = np.float32(sum_RX[r, x]) * factor + bias_X[x]
+    else:
+        total_RX = np.empty((R, padded_X), np.float32)
+        _multiply(inputs.float_RK, weights.floats[after:], first, total_RX)
+        for r in range(R):
+            for x in range(X):
+                out_RX[r, x] = total_RX[r, x] + bias_X[x]
 
 
 @compiled
@@ -157,32 +249,15 @@ def multiply(
     """Multiply rows by the transposed weight of a linear layer and add its bias.
 
     Args:
-        weights: Packed weights; at position `at` the biases, in int8 the scales, and the matrix,
-            interleaved.
+        weights: See `multiply_outputs`.
+        at: See `multiply_outputs`.
         out_RN: Receives the result.
     Returns:
         The position after this layer.
     """
-    (R, K), N = x_RK.shape, out_RN.shape[1]
-    # As `interleave` pads the matrix.
-    padded_N, padded_K = N + N % 2, K + -K % _INT8_LANES
-    bias_N, after = weights.floats[at : at + N], at + N
+    K, N = x_RK.shape[1], out_RN.shape[1]
+    multiply_outputs(make_inputs(x_RK, is_int8), weights, at, N, 0, out_RN)
+    padded_N = N + -N % _OUTPUTS
     if is_int8:
-        row_RK, scale_R = np.zeros((R, padded_K), np.int16), np.empty(R, np.float32)
-        sum_RN = np.empty((R, padded_N), np.int32)
-        _quantize(x_RK, row_RK, scale_R)
-        _multiply(row_RK, weights.bytes[4 * (after + N) :], sum_RN)
-        scale_N = weights.floats[after : after + N]
-        for r in range(R):
-            for n in range(N):
-                out_RN[r, n] = np.float32(sum_RN[r, n]) * (scale_N[n] * scale_R[r]) + bias_N[n]
-        return after + N + padded_N * padded_K // 4
-    row_RK, sum_RN = np.zeros((R, padded_K), np.float32), np.empty((R, padded_N), np.float32)
-    for r in range(R):
-        for k in range(K):
-            row_RK[r, k] = x_RK[r, k]
-    _multiply(row_RK, weights.floats[after:], sum_RN)
-    for r in range(R):
-        for n in range(N):
-            out_RN[r, n] = sum_RN[r, n] + bias_N[n]
-    return after + padded_N * padded_K
+        return at + 2 * N + padded_N * (K + K % 2) // 4
+    return at + N + padded_N * K

@@ -1,17 +1,16 @@
-"""Greedy and beam search for a few sentences in compiled code."""
+"""Greedy and beam search in compiled code."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 
 from mtkit.config.search import SearchConfig
-from mtkit.engines.cpu.compiled.beam import Settings, search
+from mtkit.engines.cpu.compiled.beam import Finished, Settings, search
 from mtkit.engines.cpu.compiled.layers import Part, encode
 from mtkit.engines.cpu.compiled.packing import pack_decoder, pack_encoder, shape_of
 from mtkit.engines.position_table import PositionTable
-from mtkit.engines.protocol import Engine, SearchRequest, UnsupportedModelError
-from mtkit.io.logs import get_logger
+from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.model.positions import LearnedPositions
 from mtkit.model.transformer import Transformer
 from mtkit.search.finished import require_hypotheses
@@ -20,68 +19,17 @@ from mtkit.search.max_length import max_target_lengths
 from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
 
-logger = get_logger(__name__)
-
-_MAX_SOURCES = 4
-"""For more, batches are faster."""
-_MAX_BEAM_SIZE = 16
-_MAX_LENGTH = 2048
-"""Maximum length, in tokens, of translations; memory is reserved for all of it."""
+_FLOAT_ROWS, _INT8_ROWS = 160, 40
+"""Hypotheses that are computed at a time: few enough to stay in the cache, but in float32 so many
+that reading the weights, which are four times as large, takes little of the time."""
+_MAX_TOKENS = 2048
+"""Tokens of all sources that are computed at a time."""
 _TOLERANCE, _BF16_TOLERANCE, _INT8_TOLERANCE = 1e-3, 0.1, 0.5
 """Largest difference of a token's log-probability from the plain model's, on average."""
 
 
-class CompiledEngine:
-    """Searches requests of a few sentences in compiled code; others go to another engine, with a
-    line in the log for each reason.
-
-    Args:
-        compiled: `CompiledSearch` of the model.
-        other: Of the same model, for batches.
-    """
-
-    def __init__(
-        self, compiled: Callable[[Sequence[int], SearchConfig], list[Hypothesis]], other: Engine
-    ) -> None:
-        self.compiled, self.other = compiled, other
-        self._logged: set[str] = set()
-
-    def search(self, request: SearchRequest) -> list[list[Hypothesis]]:
-        """See `Engine`."""
-        if reason := _reason_against(request):
-            if reason not in self._logged:
-                self._logged.add(reason)
-                logger.info("searched in a batch, not sentence by sentence: %s", reason)
-            return self.other.search(request)
-        found = []
-        for index, source in enumerate(request.sources):
-            found.append(self.compiled(source, request.config))
-            request.on_batch([index])
-        return found
-
-
-def _reason_against(request: SearchRequest) -> str:
-    """Return why a request is not compiled; empty if it is."""
-    config, sources = request.config, request.sources
-    reasons = {
-        "a file translated in resumable parts": request.journal is not None,
-        f"more than {_MAX_SOURCES} texts at a time": len(sources) > _MAX_SOURCES,
-        "constraints, prefixes or target tags": any(request.constraints or ()),
-        f"a beam of more than {_MAX_BEAM_SIZE}": config.beam_size > _MAX_BEAM_SIZE,
-        "sampling": config.sampling,
-        "groups of the beam": config.n_groups > 1,
-        "a coverage penalty": config.coverage_penalty > 0,
-        "a repetition penalty": config.repetition_penalty != 1.0,
-        "blocked n-grams": config.no_repeat_ngram_size > 0,
-        f"translations of up to more than {_MAX_LENGTH:,} tokens": any(
-            length > _MAX_LENGTH for length in max_target_lengths(sources, config, None)
-        ),
-    }
-    return next((reason for reason, is_given in reasons.items() if is_given), "")
-
-
 class CompiledSearch:
-    """Searches one sentence after the other as `beam_search` does.
+    """Searches as `beam_search` does, a few sentences at a time.
 
     Threads may share it.
 
@@ -118,30 +66,51 @@ class CompiledSearch:
         self.max_length = model.config.position_limit
         _check(self, TeacherForcedScorer([model], src_special, tgt_special))
 
+    def search_batches(
+        self,
+        config: SearchConfig,
+        batches: Sequence[list[list[int]]],
+        *,
+        on_found: Callable[[int, list[list[Hypothesis]]], None],
+    ) -> None:
+        """See `BatchSearch`; the settings are those of `__call__`."""
+        for index, sources in enumerate(batches):
+            on_found(index, self(sources, config))
+
     @torch.inference_mode()
-    def __call__(self, source: Sequence[int], config: SearchConfig) -> list[Hypothesis]:
-        """Return the `n_best` hypotheses of a source, the highest score first.
+    def __call__(self, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
+        """Return the `n_best` hypotheses of each source, the highest score first.
 
         Args:
-            source: Token ids without EOS.
-            config: Settings of greedy search or of a beam of at most 16, without penalties.
+            sources: Token ids without EOS.
+            config: Settings of greedy search or of a beam, without penalties.
         Raises:
             MtkitError: The model's probabilities are not finite.
-            IndexError: A token is not in the vocabulary, or the source has too many.
+            IndexError: A token is not in the vocabulary, or a source has too many.
         """
-        source_S = np.array([*source, self.src_special.eos])
+        found: list[list[Hypothesis]] = [[] for _ in sources]
+        max_sources = (_INT8_ROWS if self.shape.is_int8 else _FLOAT_ROWS) // config.beam_size
+        for group in _groups([len(source) + 1 for source in sources], max_sources):
+            results = self._search([sources[i] for i in group], config)
+            for i, hypotheses in zip(group, results, strict=True):
+                found[i] = hypotheses
+        return found
+
+    def _search(self, sources: list[list[int]], config: SearchConfig) -> list[list[Hypothesis]]:
+        source_M = np.array([i for source in sources for i in (*source, self.src_special.eos)])
+        lengths = [len(source) + 1 for source in sources]
         # Compiled code does not check bounds.
         V = len(self._src_embedding_VD)
-        if source_S.min() < 0 or source_S.max() >= V:
-            raise IndexError(f"tokens {source_S.tolist()}; the vocabulary has {V}")
-        [max_length] = max_target_lengths([list(source)], config, self.max_length)
+        if source_M.min() < 0 or source_M.max() >= V:
+            raise IndexError(f"tokens {source_M.tolist()}; the vocabulary has {V}")
+        max_lengths = max_target_lengths(sources, config, self.max_length)
         never = self.tgt_special.never_generated
         if not config.allow_unk:
             never = [*never, self.tgt_special.unk]
-        penalties = [1.0, *(length_penalty(n, config) for n in range(1, max_length + 1))]
+        penalties = [1.0, *(length_penalty(n, config) for n in range(1, max(max_lengths) + 1))]
         src_positions, tgt_positions = self._tables
-        src_positions_PD = _reaching(src_positions, len(source_S))
-        tgt_positions_PD = _reaching(tgt_positions, max_length)
+        src_positions_PD = _reaching(src_positions, max(lengths))
+        tgt_positions_PD = _reaching(tgt_positions, max(max_lengths))
         encoder = Part(self._encoder, self._src_embedding_VD, src_positions_PD)
         decoder = Part(self._decoder, self._tgt_embedding_VD, tgt_positions_PD)
         settings = Settings(
@@ -151,17 +120,47 @@ class CompiledSearch:
             config.beam_size,
             config.n_best,
             config.min_length,
+            np.array(max_lengths),
             np.array(penalties),
         )
-        memory_LSX = encode(encoder, self.shape, source_S)
-        found = search(decoder, self.shape, memory_LSX, settings)
-        hypotheses = [
-            Hypothesis(tokens[:length].tolist(), float(log_prob), float(score))
-            for tokens, length, log_prob, score in zip(*found, strict=True)
-            if np.isfinite(log_prob)
+        memory = encode(encoder, self.shape, source_M, np.cumsum([0, *lengths]))
+        found = search(decoder, self.shape, memory, settings)
+        hypotheses = [_hypotheses(found, b) for b in range(len(sources))]
+        require_hypotheses(hypotheses)
+        return [
+            sorted(ended, key=lambda h: h.score, reverse=True)[: config.n_best]
+            for ended in hypotheses
         ]
-        require_hypotheses([hypotheses])
-        return sorted(hypotheses, key=lambda h: h.score, reverse=True)[: config.n_best]
+
+
+def _groups(lengths: Sequence[int], max_sources: int) -> Iterator[list[int]]:
+    """Group the indices of sources, longest first, so that a group's searches end together."""
+    group, n_tokens = [], 0
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if group and (len(group) == max_sources or n_tokens + lengths[i] > _MAX_TOKENS):
+            yield group
+            group, n_tokens = [], 0
+        group.append(i)
+        n_tokens += lengths[i]
+    if group:
+        yield group
+
+
+def _hypotheses(found: Finished, b: int) -> list[Hypothesis]:
+    """Return the hypotheses of a sentence that have ended."""
+    hypotheses = []
+    for n in range(found.n_B[b]):
+        if np.isfinite(found.log_prob_BX[b, n]):
+            tokens, (token, before) = [], found.nodes_C2[found.node_BX[b, n]].tolist()
+            while before >= 0:
+                tokens.append(token)
+                token, before = found.nodes_C2[before].tolist()
+            hypotheses.append(
+                Hypothesis(
+                    tokens[::-1], float(found.log_prob_BX[b, n]), float(found.score_BX[b, n])
+                )
+            )
+    return hypotheses
 
 
 def _array(weight: torch.Tensor) -> np.ndarray:
@@ -188,7 +187,8 @@ def _check(compiled: CompiledSearch, plain: TeacherForcedScorer) -> None:
     tolerance = (
         _INT8_TOLERANCE if compiled.shape.is_int8 else _BF16_TOLERANCE if is_half else _TOLERANCE
     )
-    for found in compiled(source, config):
+    [hypotheses] = compiled([source], config)
+    for found in hypotheses:
         [expected] = plain.log_probs([source], [found.token_ids])
         difference = abs(found.log_prob - sum(expected)) / len(expected)
         if not difference <= tolerance:

@@ -1,60 +1,118 @@
-"""Log-softmax and selection of the most probable tokens in one pass, compiled."""
+"""Output layer, log-sum-exp and selection of the most probable tokens, compiled."""
+
+import math
+from typing import NamedTuple
 
 import numpy as np
 
-from mtkit.engines.cpu.compiled.kernels import compiled, fast_max, log_sum_exp
+from mtkit.engines.cpu.compiled.kernels import compiled, fast_exp, fast_max
+from mtkit.engines.cpu.compiled.layers import Weights
+from mtkit.engines.cpu.compiled.products import Inputs, multiply_outputs
 
+_PART = 512
+"""Tokens whose logits are computed at a time: the logits of all rows stay in the cache, and each
+weight is read once."""
 _BLOCK = 64
 """Logits that are looked at one by one only if the largest of them is good enough."""
 
 
+class TopTokens(NamedTuple):
+    """The most probable next tokens of each row."""
+
+    logit_RC: np.ndarray
+    """In descending order; minus infinity where there are fewer."""
+    token_RC: np.ndarray
+    eos_logit_R: np.ndarray
+    """Logit of EOS, whether it is among them or not."""
+    normalizer_R: np.ndarray
+    """Logarithm of the sum of the exponentials of all logits."""
+
+
 @compiled
-def top_tokens(
-    logits_RV: np.ndarray,
+def find_top_tokens(
+    inputs: Inputs,
+    weights: Weights,
+    at: int,
+    vocab_size: int,
+    n_tokens: int,
     never: np.ndarray,
     eos: int,
-    log_prob_RC: np.ndarray,
-    token_RC: np.ndarray,
-    eos_log_prob_R: np.ndarray,
-) -> None:
-    """Find the C most probable tokens of each row; the logits are changed.
+    may_end: bool,
+) -> TopTokens:
+    """Find the most probable tokens of each row.
 
     Args:
-        logits_RV: Logits of all tokens.
+        inputs: Inputs of the output layer.
+        weights: Weights of the decoder.
+        at: Position of those of the output layer.
+        vocab_size: Number of outputs.
+        n_tokens: Number of tokens to find.
         never: Tokens that are impossible, although they have a probability.
         eos: EOS.
-        log_prob_RC: Receives log-probabilities in descending order.
-        token_RC: Receives the tokens.
-        eos_log_prob_R: Receives the log-probabilities of EOS.
+        may_end: Whether EOS is possible.
     """
-    V = logits_RV.shape[1]
-    for r in range(len(logits_RV)):
-        logits_V, log_prob_C, token_C = logits_RV[r], log_prob_RC[r], token_RC[r]
-        normalizer = log_sum_exp(logits_V)
-        eos_log_prob_R[r] = logits_V[eos] - normalizer
-        for token in never:
-            logits_V[token] = -np.inf
-        for c in range(len(log_prob_C)):
-            log_prob_C[c], token_C[c] = -np.inf, 0
-        for first in range(0, V, _BLOCK):
-            block_X = logits_V[first : min(first + _BLOCK, V)]
-            largest = block_X[0]
-            for x in range(len(block_X)):
-                largest = fast_max(largest, block_X[x])  # pyright: ignore[reportCallIssue]
-            if largest > log_prob_C[-1]:
-                for x in range(len(block_X)):
-                    _insert(block_X[x], first + x, log_prob_C, token_C)
-        for c in range(len(log_prob_C)):
-            log_prob_C[c] -= normalizer
+    R = len(inputs.scale_R)
+    top = TopTokens(
+        np.full((R, n_tokens), -np.inf, np.float32),
+        np.zeros((R, n_tokens), np.int64),
+        np.empty(R, np.float32),
+        np.empty(R, np.float32),
+    )
+    largest_R, sum_R = np.full(R, -np.inf, np.float32), np.zeros(R, np.float32)
+    for first in range(0, vocab_size, _PART):
+        X = min(_PART, vocab_size - first)
+        logits_RX = np.empty((R, X), np.float32)
+        multiply_outputs(inputs, weights, at, vocab_size, first, logits_RX)
+        for r in range(R):
+            logits_X = logits_RX[r]
+            add_exponentials(logits_X, r, largest_R, sum_R)
+            if first <= eos < first + X:
+                top.eos_logit_R[r] = logits_X[eos - first]
+                if not may_end:
+                    logits_X[eos - first] = -np.inf
+            for token in never:
+                if first <= token < first + X:
+                    logits_X[token - first] = -np.inf
+            select(logits_X, first, top.logit_RC[r], top.token_RC[r])
+    for r in range(R):
+        top.normalizer_R[r] = largest_R[r] + np.float32(math.log(sum_R[r]))
+    return top
 
 
 @compiled
-def _insert(logit: float, token: int, logit_C: np.ndarray, token_C: np.ndarray) -> None:
-    """Insert a token, if it is better than the last one."""
-    c = len(logit_C) - 1
-    if not logit > logit_C[c]:
+def add_exponentials(x_X: np.ndarray, r: int, largest_R: np.ndarray, sum_R: np.ndarray) -> None:
+    """Add exponentials of values to the sum of a row, relative to the largest value so far."""
+    before = largest = largest_R[r]
+    for x in range(len(x_X)):
+        largest = fast_max(largest, x_X[x])  # pyright: ignore[reportCallIssue]
+    total = sum_R[r] * fast_exp(before - largest)
+    for x in range(len(x_X)):
+        total += fast_exp(x_X[x] - largest)
+    largest_R[r], sum_R[r] = largest, total
+
+
+@compiled
+def select(logits_X: np.ndarray, first: int, logit_C: np.ndarray, token_C: np.ndarray) -> None:
+    """Insert tokens, numbered from the first one, into those with the largest logits."""
+    X = len(logits_X)
+    for start in range(0, X, _BLOCK):
+        # Indices into the whole row might be negative, and their loop would not be vectorized.
+        block_X = logits_X[start : min(start + _BLOCK, X)]
+        largest = block_X[0]
+        for x in range(len(block_X)):
+            largest = fast_max(largest, block_X[x])  # pyright: ignore[reportCallIssue]
+        if largest > logit_C[-1]:
+            for x in range(len(block_X)):
+                insert(block_X[x], first + start + x, logit_C, token_C)
+
+
+@compiled
+def insert(value: float, number: int, value_C: np.ndarray, number_C: np.ndarray) -> None:
+    """Insert a value with its number into descending values, if it is larger than the last one."""
+    c = len(value_C) - 1
+    if not value > value_C[c]:
         return
-    while c > 0 and logit_C[c - 1] < logit:
-        logit_C[c], token_C[c] = logit_C[c - 1], token_C[c - 1]
+    while c > 0 and value_C[c - 1] < value:
+        value_C[c], number_C[c] = value_C[c - 1], number_C[c - 1]
         c -= 1
-    logit_C[c], token_C[c] = logit, token
+    value_C[c], number_C[c] = value, number
