@@ -21,7 +21,7 @@ KeyValue = tuple[np.ndarray, np.ndarray]
 
 
 class StepCache(Protocol):
-    """What the packed decoder needs to know of earlier steps, and the attention to it."""
+    """State of the packed decoder: sources and earlier steps, and the attention to them."""
 
     n_steps: int
     """Number of steps taken."""

@@ -51,12 +51,12 @@ class Shape(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What the decoder attends to in the sources."""
+    """Keys and values of the sources, to which the decoder attends."""
 
     states_LMX: np.ndarray
-    """Keys and values of the decoder's layers, side by side, of the tokens of all sentences."""
+    """Keys and values, side by side, of all tokens, for each layer of the decoder."""
     start_B: np.ndarray
-    """Where each sentence starts, and the number of all tokens."""
+    """First token of each sentence, and behind them the number of all tokens."""
 
 
 class Rows(NamedTuple):
@@ -122,9 +122,9 @@ def encode(encoder: Part, shape: Shape, source_M: np.ndarray, start_B: np.ndarra
         encoder: The encoder.
         shape: Shape of the model.
         source_M: Token ids of all sentences, one after the other, EOS included.
-        start_B: Where each sentence starts, and the number of all tokens.
+        start_B: First token of each sentence, and behind them the number of all tokens.
     Returns:
-        What the decoder attends to.
+        The keys and values of the sentences.
     """
     M, D, weights = len(source_M), shape.d_model, encoder.weights
     x_MD, y_MD = np.empty((M, D), np.float32), np.empty((M, D), np.float32)

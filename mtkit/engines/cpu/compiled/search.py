@@ -20,8 +20,8 @@ from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
 
 _FLOAT_ROWS, _INT8_ROWS = 160, 40
-"""Hypotheses that are computed at a time: few enough to stay in the cache, but in float32 so many
-that reading the weights, which are four times as large, takes little of the time."""
+"""Hypotheses that are computed at a time. Fewer stay in the cache, but in float32 reading the
+weights, which are four times as large, would take much of the time."""
 _MAX_TOKENS = 2048
 """Tokens of all sources that are computed at a time."""
 _TOLERANCE, _BF16_TOLERANCE, _INT8_TOLERANCE = 1e-3, 0.1, 0.5
