@@ -41,7 +41,7 @@ pytest.importorskip("numba")
 from mtkit.engines.cpu.compiled import beam, kernels, layers
 from mtkit.engines.cpu.compiled.attention import attend
 from mtkit.engines.cpu.compiled.layers import Weights
-from mtkit.engines.cpu.compiled.products import interleave, make_inputs, multiply
+from mtkit.engines.cpu.compiled.products import _OUTPUTS, interleave, make_inputs, multiply
 from mtkit.engines.cpu.compiled.scorer import CompiledScorer
 from mtkit.engines.cpu.compiled.search import CompiledSearch, _groups
 
@@ -79,19 +79,19 @@ def test_exp_is_that_of_the_math_module():
 @pytest.mark.parametrize(("dtype", "n_together"), [(np.float32, 1), (np.int8, 2)])
 def test_interleaved_outputs_are_side_by_side_and_padded(dtype, n_together):
     matrix = RNG.integers(1, 100, (18, 9)).astype(dtype)
-    padded = np.zeros((32, 10), dtype)
+    padded = np.zeros((64, 10), dtype)
     padded[:18, :9] = matrix
     expected = [
         padded[n, k + i]
-        for first in (0, 16)
+        for first in range(0, 18, _OUTPUTS)
         for k in range(0, 10 if n_together == 2 else 9, n_together)
-        for n in range(first, first + 16)
+        for n in range(first, first + _OUTPUTS)
         for i in range(n_together)
     ]
     np.testing.assert_array_equal(interleave(matrix), expected)
 
 
-@pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (32, 16), (1, 1), (97, 33)])
+@pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (32, 16), (1, 1), (150, 33)])
 @pytest.mark.parametrize("n_rows", [1, 2, 4, 5, 6, 7, 83])
 def test_a_product_is_that_of_numpy(n_rows, n_outputs, n_inputs):
     x, weight = floats(n_rows, n_inputs), floats(n_outputs, n_inputs)
@@ -101,7 +101,7 @@ def test_a_product_is_that_of_numpy(n_rows, n_outputs, n_inputs):
     np.testing.assert_allclose(out, x @ weight.T + bias, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (32, 16), (1, 1), (97, 33)])
+@pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (32, 16), (1, 1), (150, 33)])
 @pytest.mark.parametrize("n_rows", [1, 2, 4, 5, 6, 7, 83])
 def test_a_product_in_int8_is_that_of_integers(n_rows, n_outputs, n_inputs):
     x, scale = floats(n_rows, n_inputs), np.abs(floats(n_outputs))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -17,17 +18,17 @@ from mtkit.engines.cpu.compiled.kernels import compiled, fast_max
 if TYPE_CHECKING:
     from mtkit.engines.cpu.compiled.layers import Weights
 
-_LANES = 8
-"""Values of a vector register of AVX2."""
+_LANES = 16 if get_host_cpu_features().get("avx512bw") else 8
+"""Values of 32 bits in a vector register of AVX-512 or AVX2."""
 _OUTPUTS = 2 * _LANES
 """Outputs at a time."""
 _MAX_ROWS = 5
-"""Rows at a time. Their sums fill ten of the sixteen registers."""
+"""Rows at a time. Their sums fill ten of the sixteen registers of AVX2."""
 _BLOCK_ROWS = 40
 """Rows that stay in the first-level cache while all outputs are computed."""
 _SINGLE_ROW_BLOCKS = 4
-"""Times 16 outputs are computed at a time for a single row; its few sums would otherwise wait for
-each addition."""
+"""Times as many outputs are computed at a time for a single row; its few sums would otherwise wait
+for each addition."""
 _FLOAT, _INT = ir.FloatType(), ir.IntType(32)
 _FAST = ("contract", "nsz", "reassoc")
 
@@ -35,8 +36,8 @@ _FAST = ("contract", "nsz", "reassoc")
 def interleave(weight_NK: np.ndarray) -> np.ndarray:
     """Arrange a matrix of float32 or int8 in the order in which `multiply` reads it.
 
-    For each input, and in int8 for each pair of inputs, the weights of 16 outputs are side by side.
-    Outputs are padded to a multiple of 16, inputs in int8 to a multiple of 2.
+    For each input, and in int8 for each pair of inputs, the weights of `_OUTPUTS` outputs are side
+    by side. Outputs are padded to a multiple of that, inputs in int8 to a multiple of 2.
     """
     n_inputs = 2 if weight_NK.dtype == np.int8 else 1
     N, K = weight_NK.shape
@@ -90,7 +91,7 @@ def _add_products(builder: Any, sums: Any, inputs: Any, weights: Any) -> Any:
 
 
 def _multiplier(n_rows: int, n_blocks: int) -> Any:
-    """Make a function that multiplies some rows by the weights of some blocks of 16 outputs.
+    """Make a function that multiplies some rows by the weights of some blocks of `_OUTPUTS`.
 
     The sums of each row are added up in the same order, however many rows and blocks there are.
     """
@@ -221,7 +222,7 @@ def multiply_outputs(
         weights: Packed weights; at position `at` the biases, in int8 the scales, and the matrix,
             interleaved.
         n_outputs: Number of outputs of the layer.
-        first: The first output to compute, a multiple of 16.
+        first: The first output to compute, a multiple of `_OUTPUTS`.
         out_RX: Receives the results.
     """
     R, X = out_RX.shape
