@@ -76,7 +76,6 @@ def make_engine(
         for is_set, reason, hint in (
             (len(trained) > 1, "for an ensemble", "give one model"),
             (models[0].output_weight.is_cuda, "on a GPU", "use the CPU, or leave it out"),
-            (shortlist is not None, "with a shortlist", "leave out one of the two"),
         ):
             if is_set:
                 raise MtkitError(f"a compiled search is not available {reason}", hint)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.config.search import SearchConfig
-from mtkit.engines.cpu.compiled.top_tokens import find_top_tokens
+from mtkit.engines.cpu.compiled.top_tokens import Vocabulary, find_top_tokens
 from mtkit.engines.cpu.scorer import CpuScorer
 from mtkit.engines.protocol import SearchRequest, UnsupportedModelError
 from mtkit.engines.torch_engine import TorchEngine, find
@@ -35,7 +35,15 @@ from mtkit.serving.model_worker import (
 )
 from mtkit.translation.result import Translation
 from mtkit.translation.translator import Translator
-from tests.search.test_ensemble_scorer import SOURCES, SPECIAL, forced_log_prob, make_models
+from tests.search.test_ensemble_scorer import (
+    SOURCES,
+    SPECIAL,
+    V,
+    assert_alike,
+    forced_log_prob,
+    make_models,
+    make_shortlist,
+)
 
 pytest.importorskip("numba")
 from mtkit.engines.cpu.compiled import beam, kernels, layers
@@ -163,31 +171,41 @@ def test_attention_is_that_of_torch():
 @pytest.mark.parametrize("is_int8", [False, True])
 @pytest.mark.parametrize(("vocab_size", "n_tokens"), [(1203, 6), (512, 1), (7, 9)])
 @pytest.mark.parametrize("may_end", [False, True])
-def test_top_tokens_are_those_of_torch(vocab_size, n_tokens, may_end, is_int8):
+@pytest.mark.parametrize("has_lists", [False, True])
+def test_top_tokens_are_those_of_torch(vocab_size, n_tokens, may_end, is_int8, has_lists):
     x, weight, bias = floats(9, 16), floats(vocab_size, 16), floats(vocab_size) * 3
     never, eos = [1, 4], 3
+    weights, logits = packed(bias, interleave(weight)), x @ weight.T + bias
     if is_int8:
-        weight = np.rint(weight * 20).astype(np.int8)
         scale = np.full(vocab_size, 0.05, np.float32)
-        weights, at = packed(bias, scale, interleave(weight)), 0
-        logits = floats(9, vocab_size)
+        weights = packed(bias, scale, interleave(np.rint(weight * 20).astype(np.int8)))
         multiply(x, weights, 0, True, logits)
+    # Sentences with all tokens, and with some and EOS.
+    allowed, sentences = RNG.random((3, vocab_size)) < 0.3, np.arange(9) // 3
+    allowed[0], allowed[:, eos] = True, True
+    bias_BV = np.where(allowed, np.float32(0), np.float32(-np.inf))
+    if not has_lists:
+        bias_BV = np.empty((0, 0), np.float32)
     else:
-        weights, at = packed(floats(5), bias, interleave(weight)), 5
-        logits = x @ weight.T + bias
-    inputs = make_inputs(x, is_int8)
-    top = find_top_tokens(inputs, weights, at, vocab_size, n_tokens, np.array(never), eos, may_end)
+        logits += bias_BV[sentences]
+    token_ids = np.arange(vocab_size)
+    vocabulary = Vocabulary(weights, token_ids, eos, np.array(never), bias_BV)
+    top = find_top_tokens(make_inputs(x, is_int8), sentences, vocabulary, n_tokens, may_end)
     log_probs = torch.from_numpy(logits).log_softmax(1)
     found = torch.from_numpy(top.logit_RC - top.normalizer_R[:, None])
     np.testing.assert_allclose(
         top.eos_logit_R - top.normalizer_R, log_probs[:, eos].numpy(), rtol=1e-5, atol=1e-5
     )
     log_probs[:, [*never, *([] if may_end else [eos])]] = -math.inf
-    n_possible = min(n_tokens, vocab_size - len(never) - (not may_end))
-    expected = log_probs.topk(n_possible)
-    np.testing.assert_array_equal(top.token_RC[:, :n_possible], expected.indices)
-    torch.testing.assert_close(found[:, :n_possible], expected.values, rtol=1e-5, atol=1e-5)
-    assert (found[:, n_possible:] == -math.inf).all()
+    expected = log_probs.topk(min(n_tokens, vocab_size))
+    is_possible = expected.values.isfinite()
+    n = is_possible.size(1)
+    assert (found[:, n:] == -math.inf).all()
+    assert (found[:, :n][~is_possible] == -math.inf).all()
+    np.testing.assert_array_equal(top.index_RC[:, :n][is_possible], expected.indices[is_possible])
+    torch.testing.assert_close(
+        found[:, :n][is_possible], expected.values[is_possible], rtol=1e-5, atol=1e-5
+    )
 
 
 VARIANTS = [
@@ -250,6 +268,20 @@ def test_a_batch_has_the_results_of_beam_search():
         [expected] = find(plain, [source], config, None)
         assert [h.token_ids for h in hypotheses] == [h.token_ids for h in expected]
         assert [h.score for h in hypotheses] == pytest.approx([h.score for h in expected], rel=1e-4)
+
+
+@pytest.mark.parametrize("variant", [{}, {"output_bias": True, "tied_embeddings": "none"}], ids=str)
+@pytest.mark.parametrize("settings", [{"beam_size": 1}, {"beam_size": 3, "n_best": 2}], ids=str)
+def test_a_shortlist_restricts_each_sentence_as_in_beam_search(variant, settings):
+    [model] = make_models(**variant)
+    rows = [[5 + piece % 17, 6 + piece % 13] for piece in range(V)]
+    shortlist = make_shortlist(rows, [SPECIAL.eos, SPECIAL.unk, 4])
+    config = SearchConfig(max_length=9, allow_unk=False, **settings)
+    scorer = EnsembleScorer([model], SPECIAL, SPECIAL, shortlist=shortlist).for_search(config)
+    compiled = CompiledSearch(model, SPECIAL, SPECIAL, shortlist)
+    expected = beam_search(scorer, MANY_SOURCES[:7], config)
+    for found, hypotheses in zip(compiled(MANY_SOURCES[:7], config), expected, strict=True):
+        assert_alike(found, hypotheses)
 
 
 def test_groups_are_small_and_of_similar_lengths():

@@ -7,7 +7,7 @@ import numpy as np
 from mtkit.engines.cpu.compiled.kernels import compiled
 from mtkit.engines.cpu.compiled.layers import Memory, Part, Rows, Shape, decode_step
 from mtkit.engines.cpu.compiled.products import make_inputs
-from mtkit.engines.cpu.compiled.top_tokens import TopTokens, find_top_tokens, insert
+from mtkit.engines.cpu.compiled.top_tokens import TopTokens, Vocabulary, find_top_tokens, insert
 
 _FIRST_STEPS = 32
 """Steps for which memory is allocated at first; then for twice as many, and so on."""
@@ -17,9 +17,6 @@ class Settings(NamedTuple):
     """Settings of a search."""
 
     bos: int
-    eos: int
-    never: np.ndarray
-    """Tokens that are impossible."""
     beam_size: int
     n_best: int
     min_length: int
@@ -60,17 +57,21 @@ class _Candidates(NamedTuple):
 
     log_prob_C: np.ndarray
     number_C: np.ndarray
-    """Index among the hypotheses of the sentence, times the size of the vocabulary, plus token."""
+    """Index among the hypotheses of the sentence, times the size of the vocabulary, plus index in
+    the vocabulary."""
 
 
 @compiled
-def search(decoder: Part, shape: Shape, memory: Memory, settings: Settings) -> Finished:
+def search(
+    decoder: Part, shape: Shape, memory: Memory, vocabulary: Vocabulary, settings: Settings
+) -> Finished:
     """Search as `beam_search` does without penalties, groups and constraints.
 
     Args:
         decoder: The decoder.
         shape: Shape of the model.
         memory: From `encode`.
+        vocabulary: The tokens to choose from, with the output layer.
         settings: Settings.
     Returns:
         The finished hypotheses.
@@ -99,24 +100,15 @@ def search(decoder: Part, shape: Shape, memory: Memory, settings: Settings) -> F
         R = len(rows.token_ids_R)
         if R == 0:
             break
-        x_RD, at = decode_step(decoder, shape, memory, rows, cache_CX)
-        may_end = step + 1 > settings.min_length
-        top = find_top_tokens(
-            make_inputs(x_RD, shape.is_int8),
-            decoder.weights,
-            at,
-            shape.vocab_size,
-            2 * W,
-            settings.never,
-            settings.eos,
-            may_end,
-        )
+        x_RD = decode_step(decoder, shape, memory, rows, cache_CX)
+        inputs, may_end = make_inputs(x_RD, shape.is_int8), step + 1 > settings.min_length
+        top = find_top_tokens(inputs, rows.sentence_R, vocabulary, 2 * W, may_end)
         r = 0
         for b in range(B):
             n_live, log_prob_W = beams.n_live_B[b], beams.log_prob_N[b * W :]
             is_last = step + 1 == settings.max_length_B[b]
-            _rank(top, r, log_prob_W[:n_live], is_last, settings.eos, shape.vocab_size, best)
-            _advance(best, b, step, settings, shape.vocab_size, after, finished)
+            _rank(top, r, log_prob_W[:n_live], is_last, vocabulary, best)
+            _advance(best, b, step, settings, vocabulary, after, finished)
             if _is_done(b, after, settings, finished):
                 after.n_live_B[b] = 0
             r += n_live
@@ -172,8 +164,7 @@ def _rank(
     first: int,
     log_prob_W: np.ndarray,
     is_last: bool,
-    eos: int,
-    vocab_size: int,
+    vocabulary: Vocabulary,
     best: _Candidates,
 ) -> None:
     """Find the best continuations of the hypotheses of a sentence.
@@ -186,15 +177,15 @@ def _rank(
     """
     best.log_prob_C[:] = -np.inf
     for w in range(len(log_prob_W)):
-        r, number = first + w, w * vocab_size
+        r, number = first + w, w * len(vocabulary.token_ids_V)
         offset = log_prob_W[w] - top.normalizer_R[r]
         if is_last:
             log_prob = top.eos_logit_R[r] + offset
-            insert(log_prob, number + eos, best.log_prob_C, best.number_C)
+            insert(log_prob, number + vocabulary.eos, best.log_prob_C, best.number_C)
             continue
         for c in range(top.logit_RC.shape[1]):
             log_prob = top.logit_RC[r, c] + offset
-            insert(log_prob, number + top.token_RC[r, c], best.log_prob_C, best.number_C)
+            insert(log_prob, number + top.index_RC[r, c], best.log_prob_C, best.number_C)
 
 
 @compiled
@@ -203,7 +194,7 @@ def _advance(
     b: int,
     step: int,
     settings: Settings,
-    vocab_size: int,
+    vocabulary: Vocabulary,
     after: _Beams,
     finished: Finished,
 ) -> None:
@@ -214,15 +205,15 @@ def _advance(
         after: Receives the hypotheses that continue.
         finished: Receives those that end.
     """
-    W = settings.beam_size
+    W, V = settings.beam_size, len(vocabulary.token_ids_V)
     first, n_live = b * W, 0
     first_node = step * len(after.token_N) + first
     for c in range(len(best.log_prob_C)):
         log_prob, number = best.log_prob_C[c], best.number_C[c]
-        node, token = first_node + number // vocab_size, number % vocab_size
+        node, index = first_node + number // V, number % V
         if log_prob == -np.inf:
             break
-        if token == settings.eos:
+        if index == vocabulary.eos:
             if c < W:
                 n = finished.n_B[b]
                 finished.node_BX[b, n], finished.log_prob_BX[b, n] = node, log_prob
@@ -230,8 +221,8 @@ def _advance(
                 finished.n_B[b] += 1
         elif n_live < W:
             slot = first + n_live
-            after.token_N[slot], after.before_N[slot] = token, node
-            after.log_prob_N[slot] = log_prob
+            after.token_N[slot] = vocabulary.token_ids_V[index]
+            after.before_N[slot], after.log_prob_N[slot] = node, log_prob
             n_live += 1
     after.n_live_B[b] = n_live
 

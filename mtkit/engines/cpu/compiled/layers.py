@@ -41,8 +41,6 @@ class Shape(NamedTuple):
     n_heads: int
     n_encoder_layers: int
     n_decoder_layers: int
-    vocab_size: int
-    """Size of the target vocabulary."""
     activation: int
     is_pre: bool
     is_rms: bool
@@ -161,7 +159,7 @@ def decode_step(
     memory: Memory,
     rows: Rows,
     cache_CX: np.ndarray,
-) -> tuple[np.ndarray, int]:
+) -> np.ndarray:
     """Extend hypotheses by one token.
 
     Args:
@@ -172,7 +170,7 @@ def decode_step(
         cache_CX: Keys and values of all layers, side by side, of earlier steps; those of this one
             are written.
     Returns:
-        Inputs of the output layer, of shape (R, D), and the position of its weights.
+        Inputs of the output layer. Shape (R, D).
     """
     (R, T), D, weights = rows.ancestors_RT.shape, shape.d_model, decoder.weights
     start_B = memory.start_B
@@ -208,4 +206,4 @@ def decode_step(
         at = _feed_forward(x_RD, weights, at, shape, y_RD)
     if shape.is_pre:
         at = normalize(x_RD, weights, at, shape.is_rms, shape.eps, x_RD)
-    return x_RD, int(at)
+    return x_RD

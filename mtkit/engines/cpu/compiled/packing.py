@@ -14,6 +14,7 @@ from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.model.attention import CrossAttention, SelfAttention
 from mtkit.model.layers import DecoderLayer, EncoderLayer, FeedForward, Sublayer
 from mtkit.model.transformer import Transformer
+from mtkit.search.ensemble_scorer import output_rows
 
 _ACTIVATIONS = {"relu": RELU, "gelu": GELU, "swish": SWISH}
 
@@ -36,7 +37,6 @@ def shape_of(model: Transformer, *, is_int8: bool) -> Shape:
         config.n_heads,
         config.n_encoder_layers,
         config.n_decoder_layers,
-        model.output_weight.size(0),
         _ACTIVATIONS[config.activation],
         config.norm == "pre",
         config.norm_type == "rms",
@@ -58,14 +58,23 @@ def pack_encoder(model: Transformer, *, is_int8: bool) -> Weights:
 
 
 def pack_decoder(model: Transformer, *, is_int8: bool) -> Weights:
-    """Pack the decoder and the output layer."""
+    """Pack the decoder without the output layer."""
     packer = _Packer(model, is_int8)
     for layer in cast(list[DecoderLayer], list(model.decoder_layers)):
         packer.add_self_attention(layer.self_attention)
         packer.add_cross_attention(layer.cross_attention)
         packer.add_feed_forward(layer.feed_forward)
     packer.add_final_norm(model.decoder_norm)
-    packer.add_product(model.output_weight, model.output_bias)
+    return packer.weights()
+
+
+def pack_output(model: Transformer, token_ids: Tensor | None, *, is_int8: bool) -> Weights:
+    """Pack the output layer, or its part for some tokens."""
+    weight_VD, bias_V = model.output_weight, model.output_bias
+    if token_ids is not None:
+        weight_VD, bias_V = output_rows(weight_VD, bias_V, token_ids)
+    packer = _Packer(model, is_int8)
+    packer.add_product(weight_VD, bias_V)
     return packer.weights()
 
 

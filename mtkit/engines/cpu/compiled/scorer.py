@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
+from mtkit.config.model import AlignmentHead
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cpu.compiled.search import CompiledSearch
 from mtkit.engines.cpu.scorer import CpuScorer
 from mtkit.io.logs import get_logger
 from mtkit.model.transformer import Transformer
 from mtkit.search.scorer import BatchSearch
+from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.tokenizer.special_ids import SpecialIds
 
 logger = get_logger(__name__)
@@ -24,8 +25,10 @@ class CompiledScorer(CpuScorer):
         models: One model.
         src_special: See `EnsembleScorer`.
         tgt_special: See `EnsembleScorer`.
-        others: See `CpuScorer`.
-        options: See `CpuScorer`.
+        heads: See `EnsembleScorer`.
+        shortlist: See `EnsembleScorer`.
+        int8: See `CpuScorer`.
+        by_row: See `CpuScorer`.
     Raises:
         UnsupportedModelError: See `CompiledSearch`.
     """
@@ -35,13 +38,17 @@ class CompiledScorer(CpuScorer):
         models: Sequence[Transformer],
         src_special: SpecialIds,
         tgt_special: SpecialIds,
-        *others: Any,
+        heads: Sequence[AlignmentHead] | None = None,
+        shortlist: Shortlist | None = None,
+        *,
         int8: bool = False,
-        **options: Any,
+        by_row: bool = False,
     ) -> None:
-        super().__init__(models, src_special, tgt_special, *others, int8=int8, **options)
+        super().__init__(
+            models, src_special, tgt_special, heads, shortlist, int8=int8, by_row=by_row
+        )
         [model] = models
-        self._search = CompiledSearch(model, src_special, tgt_special, is_int8=int8)
+        self._search = CompiledSearch(model, src_special, tgt_special, shortlist, is_int8=int8)
         self._logged: set[str] = set()
 
     def batch_search(self, config: SearchConfig) -> BatchSearch | None:

@@ -1,14 +1,21 @@
 """Greedy and beam search in compiled code."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 
 from mtkit.config.search import SearchConfig
 from mtkit.engines.cpu.compiled.beam import Finished, Settings, search
-from mtkit.engines.cpu.compiled.layers import Part, encode
-from mtkit.engines.cpu.compiled.packing import pack_decoder, pack_encoder, shape_of
+from mtkit.engines.cpu.compiled.layers import Part, Weights, encode
+from mtkit.engines.cpu.compiled.packing import (
+    pack_decoder,
+    pack_encoder,
+    pack_output,
+    shape_of,
+)
+from mtkit.engines.cpu.compiled.top_tokens import Vocabulary
 from mtkit.engines.position_table import PositionTable
 from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.model.positions import LearnedPositions
@@ -16,6 +23,7 @@ from mtkit.model.transformer import Transformer
 from mtkit.search.finished import require_hypotheses
 from mtkit.search.hypothesis import Hypothesis, length_penalty
 from mtkit.search.max_length import max_target_lengths
+from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
 
@@ -37,6 +45,7 @@ class CompiledSearch:
         model: In evaluation mode, on a CPU; must not change afterwards.
         src_special: Special ids of the source.
         tgt_special: Special ids of the target.
+        shortlist: See `EnsembleScorer`.
         is_int8: Quantize weights, one scale per output, and inputs, one scale per row.
     Raises:
         UnsupportedModelError: The model has a part that is not compiled, or the results differ from
@@ -48,6 +57,7 @@ class CompiledSearch:
         model: Transformer,
         src_special: SpecialIds,
         tgt_special: SpecialIds,
+        shortlist: Shortlist | None = None,
         *,
         is_int8: bool = False,
     ) -> None:
@@ -55,6 +65,7 @@ class CompiledSearch:
         self.src_special, self.tgt_special = src_special, tgt_special
         self._encoder = pack_encoder(model, is_int8=is_int8)
         self._decoder = pack_decoder(model, is_int8=is_int8)
+        self._output = pack_output(model, None, is_int8=is_int8)
         self._src_embedding_VD = _array(model.src_embedding.weight)
         self._tgt_embedding_VD = _array(model.tgt_embedding.weight)
         self._tables = [
@@ -64,7 +75,10 @@ class CompiledSearch:
             for positions in (model.src_positions, model.tgt_positions)
         ]
         self.max_length = model.config.position_limit
+        self._shortlisted: Callable[[list[list[int]]], _Shortlisted] | None = None
         _check(self, TeacherForcedScorer([model], src_special, tgt_special))
+        if shortlist is not None:
+            self._shortlisted = partial(_shortlisted, model, shortlist, is_int8)
 
     def search_batches(
         self,
@@ -104,9 +118,6 @@ class CompiledSearch:
         if source_M.min() < 0 or source_M.max() >= V:
             raise IndexError(f"tokens {source_M.tolist()}; the vocabulary has {V}")
         max_lengths = max_target_lengths(sources, config, self.max_length)
-        never = self.tgt_special.never_generated
-        if not config.allow_unk:
-            never = [*never, self.tgt_special.unk]
         penalties = [1.0, *(length_penalty(n, config) for n in range(1, max(max_lengths) + 1))]
         src_positions, tgt_positions = self._tables
         src_positions_PD = _reaching(src_positions, max(lengths))
@@ -115,8 +126,6 @@ class CompiledSearch:
         decoder = Part(self._decoder, self._tgt_embedding_VD, tgt_positions_PD)
         settings = Settings(
             self.tgt_special.bos,
-            self.tgt_special.eos,
-            np.array(never, np.int64),
             config.beam_size,
             config.n_best,
             config.min_length,
@@ -124,13 +133,44 @@ class CompiledSearch:
             np.array(penalties),
         )
         memory = encode(encoder, self.shape, source_M, np.cumsum([0, *lengths]))
-        found = search(decoder, self.shape, memory, settings)
+        vocabulary = self._vocabulary(sources, config)
+        found = search(decoder, self.shape, memory, vocabulary, settings)
         hypotheses = [_hypotheses(found, b) for b in range(len(sources))]
         require_hypotheses(hypotheses)
         return [
             sorted(ended, key=lambda h: h.score, reverse=True)[: config.n_best]
             for ended in hypotheses
         ]
+
+    def _vocabulary(self, sources: list[list[int]], config: SearchConfig) -> Vocabulary:
+        never = self.tgt_special.never_generated
+        if not config.allow_unk:
+            never = [*never, self.tgt_special.unk]
+        if self._shortlisted is not None:
+            weights, token_ids_V, bias_BV = self._shortlisted(sources)
+        else:
+            weights, token_ids_V = self._output, np.arange(len(self._tgt_embedding_VD))
+            bias_BV = np.empty((0, 0), np.float32)
+        return Vocabulary(
+            weights,
+            token_ids_V,
+            int(np.searchsorted(token_ids_V, self.tgt_special.eos)),
+            np.flatnonzero(np.isin(token_ids_V, never)),
+            bias_BV,
+        )
+
+
+_Shortlisted = tuple[Weights, np.ndarray, np.ndarray]
+"""Output layer, ids and bias of a `Vocabulary`."""
+
+
+def _shortlisted(
+    model: Transformer, shortlist: Shortlist, is_int8: bool, sources: list[list[int]]
+) -> _Shortlisted:
+    """Restrict the output layer to the shortlist of some sources."""
+    token_ids, is_allowed_BV = shortlist.select(sources)
+    bias_BV = np.where(is_allowed_BV.numpy(), np.float32(0.0), np.float32(-np.inf))
+    return pack_output(model, token_ids, is_int8=is_int8), token_ids.numpy(), bias_BV
 
 
 def _groups(lengths: Sequence[int], max_sources: int) -> Iterator[list[int]]:

@@ -16,12 +16,30 @@ _BLOCK = 64
 """Logits that are looked at one by one only if the largest of them is good enough."""
 
 
+_SMALLEST = np.float32(-1e30)
+"""Less than any logit, and finite: the exponentials of impossible tokens are relative to it."""
+
+
+class Vocabulary(NamedTuple):
+    """Tokens that a search chooses from. Elsewhere a token is an index into them."""
+
+    weights: Weights
+    """Output layer of these tokens."""
+    token_ids_V: np.ndarray
+    eos: int
+    never: np.ndarray
+    """Tokens that are impossible, although they have a probability."""
+    bias_BV: np.ndarray
+    """Minus infinity at tokens that are not in the list of a sentence, else zero; of shape (0, 0)
+    if there are no lists."""
+
+
 class TopTokens(NamedTuple):
     """The most probable next tokens of each row."""
 
     logit_RC: np.ndarray
     """In descending order; minus infinity where there are fewer."""
-    token_RC: np.ndarray
+    index_RC: np.ndarray
     eos_logit_R: np.ndarray
     """Logit of EOS, whether it is among them or not."""
     normalizer_R: np.ndarray
@@ -31,49 +49,47 @@ class TopTokens(NamedTuple):
 @compiled
 def find_top_tokens(
     inputs: Inputs,
-    weights: Weights,
-    at: int,
-    vocab_size: int,
+    sentence_R: np.ndarray,
+    vocabulary: Vocabulary,
     n_tokens: int,
-    never: np.ndarray,
-    eos: int,
     may_end: bool,
 ) -> TopTokens:
     """Find the most probable tokens of each row.
 
     Args:
         inputs: Inputs of the output layer.
-        weights: Weights of the decoder.
-        at: Position of those of the output layer.
-        vocab_size: Number of outputs.
+        sentence_R: Index of each row's sentence.
+        vocabulary: The tokens.
         n_tokens: Number of tokens to find.
-        never: Tokens that are impossible, although they have a probability.
-        eos: EOS.
         may_end: Whether EOS is possible.
     """
-    R = len(inputs.scale_R)
+    R, V, eos = len(sentence_R), len(vocabulary.token_ids_V), vocabulary.eos
     top = TopTokens(
         np.full((R, n_tokens), -np.inf, np.float32),
         np.zeros((R, n_tokens), np.int64),
         np.empty(R, np.float32),
         np.empty(R, np.float32),
     )
-    largest_R, sum_R = np.full(R, -np.inf, np.float32), np.zeros(R, np.float32)
-    for first in range(0, vocab_size, _PART):
-        X = min(_PART, vocab_size - first)
+    largest_R, sum_R = np.full(R, _SMALLEST, np.float32), np.zeros(R, np.float32)
+    for first in range(0, V, _PART):
+        X = min(_PART, V - first)
         logits_RX = np.empty((R, X), np.float32)
-        multiply_outputs(inputs, weights, at, vocab_size, first, logits_RX)
+        multiply_outputs(inputs, vocabulary.weights, 0, V, first, logits_RX)
         for r in range(R):
             logits_X = logits_RX[r]
+            if len(vocabulary.bias_BV):
+                bias_X = vocabulary.bias_BV[sentence_R[r], first:]
+                for x in range(X):
+                    logits_X[x] += bias_X[x]
             add_exponentials(logits_X, r, largest_R, sum_R)
             if first <= eos < first + X:
                 top.eos_logit_R[r] = logits_X[eos - first]
                 if not may_end:
                     logits_X[eos - first] = -np.inf
-            for token in never:
+            for token in vocabulary.never:
                 if first <= token < first + X:
                     logits_X[token - first] = -np.inf
-            select(logits_X, first, top.logit_RC[r], top.token_RC[r])
+            select(logits_X, first, top.logit_RC[r], top.index_RC[r])
     for r in range(R):
         top.normalizer_R[r] = largest_R[r] + np.float32(math.log(sum_R[r]))
     return top
@@ -92,7 +108,7 @@ def add_exponentials(x_X: np.ndarray, r: int, largest_R: np.ndarray, sum_R: np.n
 
 
 @compiled
-def select(logits_X: np.ndarray, first: int, logit_C: np.ndarray, token_C: np.ndarray) -> None:
+def select(logits_X: np.ndarray, first: int, logit_C: np.ndarray, index_C: np.ndarray) -> None:
     """Insert tokens, numbered from the first one, into those with the largest logits."""
     X = len(logits_X)
     for start in range(0, X, _BLOCK):
@@ -103,7 +119,7 @@ def select(logits_X: np.ndarray, first: int, logit_C: np.ndarray, token_C: np.nd
             largest = fast_max(largest, block_X[x])  # pyright: ignore[reportCallIssue]
         if largest > logit_C[-1]:
             for x in range(len(block_X)):
-                insert(block_X[x], first + start + x, logit_C, token_C)
+                insert(block_X[x], first + start + x, logit_C, index_C)
 
 
 @compiled
