@@ -6,6 +6,7 @@ import builtins
 import hashlib
 import logging
 import math
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -345,6 +346,25 @@ def test_a_model_of_few_positions_can_be_searched():
     [model] = make_models(positions="learned", max_positions=4)
     [[found]] = CompiledSearch(model, SPECIAL, SPECIAL)([[5, 6]], SearchConfig(beam_size=2))
     assert len(found.token_ids) < 4
+
+
+def test_it_can_be_interrupted():
+    # A crash where compiled code returns more than a number, see `encode`.
+    [model] = make_models()
+    compiled = CompiledSearch(model, SPECIAL, SPECIAL)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for sources, min_length in (([[5] * 1200], 0), ([[5]] * 32, 80)):
+            signal.setitimer(signal.ITIMER_REAL, 0.005)
+            with pytest.raises(KeyboardInterrupt):
+                compiled(sources, SearchConfig(min_length=min_length, max_length=80))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("token_id", [-1, 10**6])

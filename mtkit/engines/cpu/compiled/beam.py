@@ -34,10 +34,24 @@ class Finished(NamedTuple):
     """Number of hypotheses."""
     node_BX: np.ndarray
     """Last node of each, EOS excluded."""
+    length_BX: np.ndarray
+    """Number of tokens, BOS and EOS excluded."""
+    token_BXT: np.ndarray
     log_prob_BX: np.ndarray
     score_BX: np.ndarray
-    nodes_C2: np.ndarray
-    """Token of each node, and the node before it; the first node of a hypothesis has BOS and -1."""
+
+
+def make_finished(n_sentences: int, beam_size: int, max_length: int) -> Finished:
+    """Allocate memory for the hypotheses of some sentences."""
+    shape = n_sentences, 2 * beam_size
+    return Finished(
+        np.zeros(n_sentences, np.int64),
+        np.empty(shape, np.int64),
+        np.empty(shape, np.int64),
+        np.empty((*shape, max_length), np.int32),
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float64),
+    )
 
 
 class _Beams(NamedTuple):
@@ -63,8 +77,13 @@ class _Candidates(NamedTuple):
 
 @compiled
 def search(
-    decoder: Part, shape: Shape, memory: Memory, vocabulary: Vocabulary, settings: Settings
-) -> Finished:
+    decoder: Part,
+    shape: Shape,
+    memory: Memory,
+    vocabulary: Vocabulary,
+    settings: Settings,
+    finished: Finished,
+) -> None:
     """Search as `beam_search` does without penalties, groups and constraints.
 
     Args:
@@ -73,8 +92,7 @@ def search(
         memory: From `encode`.
         vocabulary: The tokens to choose from, with the output layer.
         settings: Settings.
-    Returns:
-        The finished hypotheses.
+        finished: Receives the finished hypotheses.
     """
     W, B, max_steps = settings.beam_size, len(settings.max_length_B), len(settings.penalties) - 1
     N = B * W
@@ -83,13 +101,6 @@ def search(
     cache_CX = np.empty((_FIRST_STEPS * N, shape.n_decoder_layers * 2 * shape.d_model), np.float32)
     beams, after = _make_beams(B, W), _make_beams(B, W)
     best = _Candidates(np.empty(2 * W, np.float32), np.empty(2 * W, np.int64))
-    finished = Finished(
-        np.zeros(B, np.int64),
-        np.empty((B, 2 * W), np.int64),
-        np.empty((B, 2 * W), np.float32),
-        np.empty((B, 2 * W), np.float64),
-        nodes_C2,
-    )
     for b in range(B):
         beams.n_live_B[b], beams.token_N[b * W] = 1, settings.bos
         beams.before_N[b * W], beams.log_prob_N[b * W] = -1, 0.0
@@ -113,9 +124,13 @@ def search(
                 after.n_live_B[b] = 0
             r += n_live
         beams, after = after, beams
-    return Finished(
-        finished.n_B, finished.node_BX, finished.log_prob_BX, finished.score_BX, nodes_C2
-    )
+    for b in range(B):
+        for n in range(finished.n_B[b]):
+            node = finished.node_BX[b, n]
+            finished.length_BX[b, n] = node // N
+            while node >= N:
+                finished.token_BXT[b, n, node // N - 1] = nodes_C2[node, 0]
+                node = nodes_C2[node, 1]
 
 
 @compiled

@@ -113,18 +113,20 @@ def _embed(part: Part, token_ids_R: np.ndarray, position_R: np.ndarray, x_RD: np
 
 
 @compiled
-def encode(encoder: Part, shape: Shape, source_M: np.ndarray, start_B: np.ndarray) -> Memory:
+def encode(encoder: Part, shape: Shape, source_M: np.ndarray, memory: Memory) -> None:
     """Encode sentences.
+
+    Like all that Python calls, this returns nothing: to return an array, Numba runs Python code, in
+    which Ctrl-C takes effect, and crashes on the exception.
 
     Args:
         encoder: The encoder.
         shape: Shape of the model.
         source_M: Token ids of all sentences, one after the other, EOS included.
-        start_B: First token of each sentence, and behind them the number of all tokens.
-    Returns:
-        The keys and values of the sentences.
+        memory: Has the places of the sentences; its states are computed.
     """
     M, D, weights = len(source_M), shape.d_model, encoder.weights
+    start_B = memory.start_B
     x_MD, y_MD = np.empty((M, D), np.float32), np.empty((M, D), np.float32)
     attended_MD, fused_MX = np.empty((M, D), np.float32), np.empty((M, 3 * D), np.float32)
     row_M, position_M = np.arange(M), np.arange(M)
@@ -146,10 +148,8 @@ def encode(encoder: Part, shape: Shape, source_M: np.ndarray, start_B: np.ndarra
         at = _feed_forward(x_MD, weights, at, shape, y_MD)
     if shape.is_pre:
         at = normalize(x_MD, weights, at, shape.is_rms, shape.eps, x_MD)
-    memory_LMX = np.empty((shape.n_decoder_layers, M, 2 * D), np.float32)
     for layer in range(shape.n_decoder_layers):
-        at = multiply(x_MD, weights, at, shape.is_int8, memory_LMX[layer])
-    return Memory(memory_LMX, start_B)
+        at = multiply(x_MD, weights, at, shape.is_int8, memory.states_LMX[layer])
 
 
 @compiled

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from mtkit.config.search import SearchConfig
-from mtkit.engines.cpu.compiled.beam import Finished, Settings, search
-from mtkit.engines.cpu.compiled.layers import Part, Weights, encode
+from mtkit.engines.cpu.compiled.beam import Finished, Settings, make_finished, search
+from mtkit.engines.cpu.compiled.layers import Memory, Part, Weights, encode
 from mtkit.engines.cpu.compiled.packing import (
     pack_decoder,
     pack_encoder,
@@ -132,9 +132,12 @@ class CompiledSearch:
             np.array(max_lengths),
             np.array(penalties),
         )
-        memory = encode(encoder, self.shape, source_M, np.cumsum([0, *lengths]))
+        states_shape = self.shape.n_decoder_layers, len(source_M), 2 * self.shape.d_model
+        memory = Memory(np.empty(states_shape, np.float32), np.cumsum([0, *lengths]))
+        found = make_finished(len(sources), config.beam_size, max(max_lengths))
+        encode(encoder, self.shape, source_M, memory)
         vocabulary = self._vocabulary(sources, config)
-        found = search(decoder, self.shape, memory, vocabulary, settings)
+        search(decoder, self.shape, memory, vocabulary, settings, found)
         hypotheses = [_hypotheses(found, b) for b in range(len(sources))]
         require_hypotheses(hypotheses)
         return [
@@ -191,14 +194,9 @@ def _hypotheses(found: Finished, b: int) -> list[Hypothesis]:
     hypotheses = []
     for n in range(found.n_B[b]):
         if np.isfinite(found.log_prob_BX[b, n]):
-            tokens, (token, before) = [], found.nodes_C2[found.node_BX[b, n]].tolist()
-            while before >= 0:
-                tokens.append(token)
-                token, before = found.nodes_C2[before].tolist()
+            token_ids = found.token_BXT[b, n, : found.length_BX[b, n]].tolist()
             hypotheses.append(
-                Hypothesis(
-                    tokens[::-1], float(found.log_prob_BX[b, n]), float(found.score_BX[b, n])
-                )
+                Hypothesis(token_ids, float(found.log_prob_BX[b, n]), float(found.score_BX[b, n]))
             )
     return hypotheses
 
