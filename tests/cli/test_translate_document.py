@@ -26,7 +26,7 @@ def test_a_document_is_translated(mtkit, tiny_run, film, tmp_path):
         )
         assert (outcome.status, outcome.out) == (0, ""), outcome.err
         assert f"`{path}` is read as {path.suffix[1:]};" in outcome.err
-        assert "wrote " in outcome.err and "1 segments, 1 changed" in outcome.err
+        assert "wrote " in outcome.err and "1 segment, 1 changed" in outcome.err
         text = out.read_text(encoding="utf-8")
         assert json.loads(report.read_text(encoding="utf-8"))["segments"] == 1
         if path is page:
@@ -135,7 +135,7 @@ def test_formats_are_chosen(mtkit, tiny_run, tmp_path, monkeypatch, name, text, 
     outcome = mtkit("translate", name, "-m", tiny_run / "model", "-o", "out", *options)
     assert outcome.status == 0, outcome.err
     out = (tmp_path / "out").read_text(encoding="utf-8")
-    assert words in out and out != text and "1 segments, 1 changed" in outcome.err
+    assert words in out and out != text and "1 segment, 1 changed" in outcome.err
     assert ("as a document, because it is given --" in outcome.err) == (
         name in ("a.csv", "a.jsonl")
     )
