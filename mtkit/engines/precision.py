@@ -72,7 +72,7 @@ def _warn_of_slow_cpu(precision: SearchPrecision) -> None:
     if cpu_flags() and precision == "int8" and not cpu_has_int8():
         logger.warning(
             "this processor lacks VNNI and AMX instructions, so int8 uses 7-bit inputs and is "
-            "slower and less exact"
+            "slower and less exact; this does not concern --compiled"
         )
 
 

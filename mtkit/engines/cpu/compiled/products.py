@@ -102,7 +102,7 @@ def _multiplier(n_rows: int, n_blocks: int) -> Any:
     ) -> Any:
         """Multiply rows from r by the weights of outputs from n; results go to columns from x.
 
-        Rows behind the last one are the last one again.
+        Rows behind the last one are the last one again. All arrays are contiguous.
         """
         is_float = weight_Y.dtype == types.float32
         kind = ir.VectorType(_FLOAT if is_float else _INT, _LANES)
