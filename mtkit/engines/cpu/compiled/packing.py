@@ -1,6 +1,7 @@
 """Weights of a model in the order in which compiled code reads them."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +15,6 @@ from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.model.attention import CrossAttention, SelfAttention
 from mtkit.model.layers import DecoderLayer, EncoderLayer, FeedForward, Sublayer
 from mtkit.model.transformer import Transformer
-from mtkit.search.ensemble_scorer import output_rows
 
 _ACTIVATIONS = {"relu": RELU, "gelu": GELU, "swish": SWISH}
 
@@ -68,14 +68,27 @@ def pack_decoder(model: Transformer, *, is_int8: bool) -> Weights:
     return packer.weights()
 
 
-def pack_output(model: Transformer, token_ids: Tensor | None, *, is_int8: bool) -> Weights:
-    """Pack the output layer, or its part for some tokens."""
-    weight_VD, bias_V = model.output_weight, model.output_bias
-    if token_ids is not None:
-        weight_VD, bias_V = output_rows(weight_VD, bias_V, token_ids)
-    packer = _Packer(model, is_int8)
-    packer.add_product(weight_VD, bias_V)
-    return packer.weights()
+def rows_of_output(model: Transformer, *, is_int8: bool) -> list[np.ndarray]:
+    """Return the parts of the output layer for `pack_rows`; each has a row for each token."""
+    return _rows_of_product(model.output_weight, model.output_bias, is_int8)
+
+
+def pack_rows(rows: Sequence[np.ndarray]) -> Weights:
+    """Pack biases, in int8 scales, and the matrix of a product."""
+    *vectors, weight_NK = rows
+    floats = np.concatenate([*vectors, interleave(weight_NK).view(np.float32)])
+    return Weights(floats, floats.view(np.int8))
+
+
+def _rows_of_product(weight_NK: Tensor, bias_N: Tensor | None, is_int8: bool) -> list[np.ndarray]:
+    weight_NK = weight_NK.detach().float()
+    N = len(weight_NK)
+    bias_N = torch.zeros(N) if bias_N is None else bias_N.detach().float()
+    if not is_int8:
+        return [bias_N.numpy(), weight_NK.numpy()]
+    scale_N = (weight_NK.abs().amax(1) / 127.0).clamp_min(1e-12)
+    quantized_NK = (weight_NK / scale_N[:, None]).round().to(torch.int8)
+    return [bias_N.numpy(), scale_N.numpy(), quantized_NK.numpy()]
 
 
 class _Packer:
@@ -104,16 +117,8 @@ class _Packer:
         factor_N1 = torch.ones(linear.out_features, 1)
         if has_query:
             factor_N1[: self._config.d_model] = 1.0 / math.sqrt(self._config.d_head)
-        self.add_product(linear.weight * factor_N1, linear.bias * factor_N1[:, 0])
-
-    def add_product(self, weight_NK: Tensor, bias_N: Tensor | None) -> None:
-        weight_NK = weight_NK.detach().float()
-        self._append(torch.zeros(len(weight_NK)) if bias_N is None else bias_N)
-        if self._is_int8:
-            scale_N = (weight_NK.abs().amax(1) / 127.0).clamp_min(1e-12)
-            self._append(scale_N)
-            weight_NK = (weight_NK / scale_N[:, None]).round().to(torch.int8)
-        self._parts.append(interleave(weight_NK.numpy()).view(np.float32))
+        weight_NK, bias_N = linear.weight * factor_N1, linear.bias * factor_N1[:, 0]
+        self._parts.append(pack_rows(_rows_of_product(weight_NK, bias_N, self._is_int8)).floats)
 
     def weights(self) -> Weights:
         floats = np.concatenate(self._parts)

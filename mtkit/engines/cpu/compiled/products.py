@@ -39,11 +39,12 @@ def interleave(weight_NK: np.ndarray) -> np.ndarray:
     For each input, and in int8 for each pair of inputs, the weights of `_OUTPUTS` outputs are side
     by side. Outputs are padded to a multiple of that, inputs in int8 to a multiple of 2.
     """
-    n_inputs = 2 if weight_NK.dtype == np.int8 else 1
+    is_int8 = weight_NK.dtype == np.int8
     N, K = weight_NK.shape
-    padded_NK = np.pad(weight_NK, ((0, -N % _OUTPUTS), (0, -K % n_inputs)))
-    blocks = padded_NK.reshape(-1, _OUTPUTS, padded_NK.shape[1] // n_inputs, n_inputs)
-    return blocks.transpose(0, 2, 1, 3).ravel()
+    padded_NK = np.pad(weight_NK, ((0, -N % _OUTPUTS), (0, K % 2 if is_int8 else 0)))
+    item_NX = padded_NK.view(np.int16) if is_int8 else padded_NK
+    blocks = item_NX.reshape(-1, _OUTPUTS, item_NX.shape[1]).transpose(0, 2, 1)
+    return blocks.ravel().view(weight_NK.dtype)
 
 
 def _pointer(builder: Any, data: Any, index: Any, kind: ir.Type) -> Any:

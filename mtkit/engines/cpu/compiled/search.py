@@ -12,7 +12,8 @@ from mtkit.engines.cpu.compiled.layers import Memory, Part, Weights, encode
 from mtkit.engines.cpu.compiled.packing import (
     pack_decoder,
     pack_encoder,
-    pack_output,
+    pack_rows,
+    rows_of_output,
     shape_of,
 )
 from mtkit.engines.cpu.compiled.top_tokens import Vocabulary
@@ -65,7 +66,8 @@ class CompiledSearch:
         self.src_special, self.tgt_special = src_special, tgt_special
         self._encoder = pack_encoder(model, is_int8=is_int8)
         self._decoder = pack_decoder(model, is_int8=is_int8)
-        self._output = pack_output(model, None, is_int8=is_int8)
+        output_rows = rows_of_output(model, is_int8=is_int8)
+        self._output = pack_rows(output_rows)
         self._src_embedding_VD = _array(model.src_embedding.weight)
         self._tgt_embedding_VD = _array(model.tgt_embedding.weight)
         self._tables = [
@@ -78,7 +80,7 @@ class CompiledSearch:
         self._shortlisted: Callable[[list[list[int]]], _Shortlisted] | None = None
         _check(self, TeacherForcedScorer([model], src_special, tgt_special))
         if shortlist is not None:
-            self._shortlisted = partial(_shortlisted, model, shortlist, is_int8)
+            self._shortlisted = partial(_shortlisted, output_rows, shortlist)
 
     def search_batches(
         self,
@@ -168,12 +170,12 @@ _Shortlisted = tuple[Weights, np.ndarray, np.ndarray]
 
 
 def _shortlisted(
-    model: Transformer, shortlist: Shortlist, is_int8: bool, sources: list[list[int]]
+    output_rows: list[np.ndarray], shortlist: Shortlist, sources: list[list[int]]
 ) -> _Shortlisted:
     """Restrict the output layer to the shortlist of some sources."""
-    token_ids, is_allowed_BV = shortlist.select(sources)
-    bias_BV = np.where(is_allowed_BV.numpy(), np.float32(0.0), np.float32(-np.inf))
-    return pack_output(model, token_ids, is_int8=is_int8), token_ids.numpy(), bias_BV
+    token_ids, is_allowed_BV = (part.numpy() for part in shortlist.select(sources))
+    bias_BV = np.where(is_allowed_BV, np.float32(0.0), np.float32(-np.inf))
+    return pack_rows([rows[token_ids] for rows in output_rows]), token_ids, bias_BV
 
 
 def _groups(lengths: Sequence[int], max_sources: int) -> Iterator[list[int]]:
