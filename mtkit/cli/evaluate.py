@@ -82,7 +82,6 @@ def evaluate(
         mtkit evaluate new.en -r reference.en
         mtkit evaluate -m de-en/work/run/model -s test.de -r test.en --metric chrf
     """
-    from mtkit.cli.common.corpus_arguments import refuse_other_order_than
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.evaluation.comparison import System, compare_systems
     from mtkit.evaluation.metrics import check_counts
@@ -115,14 +114,12 @@ def evaluate(
         if src is not None and inputs.src_path is not None:
             check_counts(len(src), references, f"lines in `{display_name(inputs.src_path)}`")
     else:
-        assert src is not None and inputs.src_path is not None
+        assert src is not None
         check_counts(len(src), references, "lines to translate")
         if len(model_dirs) > 1:
             get_logger(__name__).info(
                 "an ensemble of %d models; `mtkit compare` evaluates each", len(model_dirs)
             )
-        for path in model_dirs:
-            refuse_other_order_than(path, [inputs.src_path, inputs.reference_paths[0]])
         translator = model_options.load(model_dirs)
         if options.terms_path is not None:
             langs = translator.config.src_lang, options.lang or translator.config.tgt_lang
@@ -206,6 +203,8 @@ def _describe_inputs(inputs: InputOptions, model_options: EvaluatedModelOptions)
 def _check_options(
     inputs: InputOptions, options: EvaluationOptions, model_options: EvaluatedModelOptions
 ) -> None:
+    from mtkit.cli.common.corpus_arguments import refuse_other_order_than
+
     if (inputs.hypothesis_path is None) == (not inputs.model_dirs):
         raise typer.BadParameter("give either a file of translations, or --model with --src")
     if inputs.model_dirs and inputs.src_path is None:
@@ -228,6 +227,9 @@ def _check_options(
             raise typer.BadParameter(f"{given[0]} does not go with --robustness")
     if not inputs.model_dirs:
         model_options.refuse_without_model(robustness=options.robustness)
+    for path in inputs.model_dirs or []:
+        assert inputs.src_path is not None
+        refuse_other_order_than(path, [inputs.src_path, inputs.reference_paths[0]])
 
 
 def _measure_robustness(

@@ -9,7 +9,7 @@ def padded_length(n_positions: int, limit: int | None = None) -> int:
 
     Args:
         n_positions: Number of positions of the sentence, EOS included.
-        limit: Length beyond which nothing is padded; None if there is no limit.
+        limit: Maximum padded length; None if there is none.
     """
     step = 4 if n_positions <= 32 else 8 if n_positions <= 128 else 16
     padded = -(-n_positions // step) * step

@@ -163,8 +163,7 @@ class Translator:
             shortlist: A file that `mtkit shortlist` wrote; True is the one in the first directory.
             batch_invariant: Translate a line in exactly the same way whatever else is translated,
                 also with int8, with a shortlist or on a GPU.
-            compiled: Search on a CPU with code that Numba compiles: several times as fast for a few
-                texts at a time, and faster for many; equal up to rounding, in int8 less closely.
+            compiled: Search on a CPU in faster code, compiled by Numba; equal up to rounding.
         Raises:
             MtkitError: A directory is missing or damaged, the models do not fit each other or the
                 device, or do not know a tag, or a compiled search is not available.
@@ -367,9 +366,8 @@ class Translator:
         from mtkit.corpus.terms.term_list import TermList
         from mtkit.translation.terminology import Terminology
 
-        terminology = Terminology(
-            TermList.of(terms), self.config, self.tokenizer, can_constrain=bool(self.models)
-        )
+        term_list = TermList.of(terms)
+        terminology = Terminology(term_list, self.config, self.tokenizer, bool(self.models))
         terminology.check(search)
         return terminology
 
