@@ -259,7 +259,7 @@ def _finding(
         examples=tuple(examples),
         detail=draft.detail,
         todo=_todo(corpus, draft) or RULES[draft.name].todo,
-        why=draft.why or RULES[draft.name].why,
+        why=draft.why,
         figures=draft.figures,
     )
 
