@@ -42,30 +42,26 @@ def make_scorer(
         shortlist: See `EnsembleScorer`.
         precision: int8 quantizes the products on a CPU; others make no difference here.
         batch_invariant: With int8, compute each sentence as if it were alone.
-        compiled: Use compiled code on a CPU, for a model that `CompiledSearch` knows.
+        compiled: On a CPU, see `CpuScorer`.
     """
     scorer = EnsembleScorer(models, src_special, tgt_special, heads, shortlist)
-    kinds: list[tuple[Callable[..., EnsembleScorer], str]] = []
-    options = {}
+    make: Callable[..., EnsembleScorer]
     if scorer.device.type == "cpu":
         from mtkit.engines.cpu.scorer import CpuScorer
 
-        if compiled:
-            from mtkit.engines.cpu.compiled.scorer import CompiledScorer
-
-            kinds.append((CompiledScorer, "without compiled code"))
-        kinds.append((CpuScorer, "with the plain model"))
-        options = {"int8": precision == "int8", "by_row": batch_invariant}
+        make = CpuScorer
+        options = {"int8": precision == "int8", "by_row": batch_invariant, "compiled": compiled}
     elif scorer.device.type == "cuda":
         from mtkit.engines.cuda.scorer import CudaScorer
 
-        kinds.append((CudaScorer, "with the plain model"))
-    for make, otherwise in kinds:
-        try:
-            return make(models, src_special, tgt_special, heads, shortlist, **options)
-        except UnsupportedModelError as exc:
-            logger.warning("translating %s, which is slower: %s", otherwise, exc)
-    return scorer
+        make, options = CudaScorer, {}
+    else:
+        return scorer
+    try:
+        return make(models, src_special, tgt_special, heads, shortlist, **options)
+    except UnsupportedModelError as exc:
+        logger.warning("translating with the plain model, which is slower: %s", exc)
+        return scorer
 
 
 def make_teacher_forced_scorer(

@@ -4,17 +4,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from mtkit.config.model import AlignmentHead
+from mtkit.config.search import SearchConfig
 from mtkit.engines.cpu.packed_cache import PackedCache
 from mtkit.engines.cpu.packed_decoder import PackedDecoder
 from mtkit.engines.cpu.packed_linear import Int8Linear, OneDnnLinear, can_pack
 from mtkit.engines.cpu.packed_model import PackedLayer, packed_copy
 from mtkit.engines.protocol import UnsupportedModelError
 from mtkit.engines.self_check import check_scorer
+from mtkit.io.logs import get_logger
 from mtkit.model.transformer import Transformer
 from mtkit.search.ensemble_scorer import (
     EnsembleScorer,
@@ -22,8 +25,14 @@ from mtkit.search.ensemble_scorer import (
     OutputLayer,
     output_rows,
 )
+from mtkit.search.scorer import BatchSearch
 from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.tokenizer.special_ids import SpecialIds
+
+if TYPE_CHECKING:
+    from mtkit.engines.cpu.compiled.search import CompiledSearch
+
+logger = get_logger(__name__)
 
 _DROP_EVERY, _MAX_SHARE_KEPT = 16, 0.75
 """Cached positions are dropped every 16 steps, if at most three quarters of them remain."""
@@ -44,6 +53,8 @@ class CpuScorer(EnsembleScorer):
         shortlist: See `EnsembleScorer`.
         int8: Multiply 8-bit integers; everything else stays in float32.
         by_row: With int8, see `Int8Linear`.
+        compiled: Search one model in compiled code where the settings allow it; if it has a part
+            that is not compiled, a warning is logged.
     Raises:
         UnsupportedModelError: A model has parts that this engine does not know.
     """
@@ -60,6 +71,7 @@ class CpuScorer(EnsembleScorer):
         *,
         int8: bool = False,
         by_row: bool = False,
+        compiled: bool = False,
     ) -> None:
         if not all(can_pack(model.output_weight) for model in models):
             raise UnsupportedModelError(
@@ -75,6 +87,11 @@ class CpuScorer(EnsembleScorer):
         dtype = models[0].output_weight.dtype
         precision = "int8" if int8 else "bf16" if dtype == torch.bfloat16 else "float32"
         check_scorer(self, EnsembleScorer(models, src_special, tgt_special), _TOLERANCES[precision])
+        self.compiled_search = self._compile(models[0], is_int8=int8) if compiled else None
+
+    def batch_search(self, config: SearchConfig) -> BatchSearch | None:
+        """See `StepScorer`."""
+        return self.compiled_search and self.compiled_search.batch_search(config)
 
     def start(self, sources: list[list[int]]) -> "CpuState":
         """See `StepScorer`."""
@@ -91,6 +108,16 @@ class CpuScorer(EnsembleScorer):
             for model, decoder in zip(self.models, self._decoders, strict=True)
         ]
         return CpuState(caches, self._shortlisted(sources))
+
+    def _compile(self, model: Transformer, *, is_int8: bool) -> "CompiledSearch | None":
+        from mtkit.engines.cpu.compiled.search import CompiledSearch
+
+        special = self.src_special, self.tgt_special
+        try:
+            return CompiledSearch(model, *special, self.shortlist, is_int8=is_int8)
+        except UnsupportedModelError as exc:
+            logger.warning("translating without compiled code, which is slower: %s", exc)
+            return None
 
     def _decode(
         self, state: EnsembleState, token_ids_BW: Tensor, may_attend_BWM: Tensor | None

@@ -51,7 +51,6 @@ from mtkit.engines.cpu.compiled import beam, kernels, layers
 from mtkit.engines.cpu.compiled.attention import attend
 from mtkit.engines.cpu.compiled.layers import Weights
 from mtkit.engines.cpu.compiled.products import _OUTPUTS, interleave, make_inputs, multiply
-from mtkit.engines.cpu.compiled.scorer import CompiledScorer
 from mtkit.engines.cpu.compiled.search import CompiledSearch, _groups
 
 RNG = np.random.default_rng(1)
@@ -63,6 +62,7 @@ def floats(*shape):
 
 def scorer_of(translator):
     assert isinstance(translator.engine, TorchEngine)
+    assert type(translator.engine.scorer) is CpuScorer
     return translator.engine.scorer
 
 
@@ -260,7 +260,7 @@ def test_a_batch_has_the_results_of_beam_search():
     [model] = make_models(activation="swish", positions="sinusoidal_t2t", position_offset=2)
     config = SearchConfig(beam_size=4, max_length=45, n_best=4)
     plain = EnsembleScorer([model], SPECIAL, SPECIAL)
-    compiled = CompiledScorer([model], SPECIAL, SPECIAL)
+    compiled = CpuScorer([model], SPECIAL, SPECIAL, compiled=True)
     sources, found = MANY_SOURCES[:7], []
     search = compiled.batch_search(config)
     assert search is not None
@@ -396,7 +396,7 @@ def test_what_is_not_compiled_is_refused(variant):
 )
 def test_other_settings_are_searched_by_torch(settings, reason, caplog):
     caplog.set_level(logging.INFO, "mtkit")
-    scorer = CompiledScorer(make_models(), SPECIAL, SPECIAL)
+    scorer = CpuScorer(make_models(), SPECIAL, SPECIAL, compiled=True)
     for _ in range(2):
         assert (scorer.batch_search(SearchConfig(**settings)) is None) == bool(reason)
     assert caplog.text.count(f"not searching in compiled code: {reason}") == bool(reason)
@@ -409,7 +409,7 @@ def test_other_settings_are_searched_by_torch(settings, reason, caplog):
 def test_an_engine_searches_with_it(n_workers, constraints, monkeypatch):
     [model] = make_models()
     config, seen = SearchConfig(beam_size=2, max_length=8), []
-    compiled = TorchEngine(CompiledScorer([model], SPECIAL, SPECIAL), n_workers)
+    compiled = TorchEngine(CpuScorer([model], SPECIAL, SPECIAL, compiled=True), n_workers)
     plain = TorchEngine(EnsembleScorer([model], SPECIAL, SPECIAL), 1)
     if constraints is None:
         monkeypatch.setattr("mtkit.engines.torch_engine.beam_search", None)
@@ -427,8 +427,8 @@ def test_a_translator_uses_it(make_trained, ko_en_pairs):
     trained = [make_trained(norm="pre")]
     plain = Translator.from_models(trained, 1, is_frozen=True)
     compiled = Translator.from_models(trained, 1, is_frozen=True, compiled=True)
-    assert type(scorer_of(plain)) is CpuScorer
-    assert type(scorer_of(compiled)) is CompiledScorer
+    assert scorer_of(plain).compiled_search is None
+    assert isinstance(scorer_of(compiled).compiled_search, CompiledSearch)
     texts = [ko_en_pairs[0].src, "", ko_en_pairs[1].src]
     expected = [one.text for one in plain.translate(texts)]
     assert [one.text for one in compiled.translate(texts)] == expected
@@ -461,7 +461,7 @@ def test_a_model_that_is_not_compiled_is_run_by_torch(make_trained, caplog):
     translator = Translator.from_models(
         [make_trained(positions="rotary")], is_frozen=True, compiled=True
     )
-    assert type(scorer_of(translator)) is CpuScorer
+    assert scorer_of(translator).compiled_search is None
     assert (
         "translating without compiled code, which is slower: rotary positions are not compiled"
         in caplog.text
@@ -499,7 +499,7 @@ def test_the_server_answers_single_requests_with_it(model_dir, ko_en_pairs):
     plain, compiled = (
         ModelWorker([model_dir], one) for one in (options, replace(options, compiled=True))
     )
-    assert type(scorer_of(compiled.translators[0])) is CompiledScorer
+    assert isinstance(scorer_of(compiled.translators[0]).compiled_search, CompiledSearch)
     batch = Batch(BatchKey(0, Tags()), [ko_en_pairs[0].src])
     for worker in (plain, compiled):
         [description], [translation] = worker(None), worker(batch)

@@ -19,18 +19,23 @@ from mtkit.engines.cpu.compiled.packing import (
 from mtkit.engines.cpu.compiled.top_tokens import Vocabulary
 from mtkit.engines.position_table import PositionTable
 from mtkit.engines.protocol import UnsupportedModelError
+from mtkit.io.logs import get_logger
 from mtkit.model.positions import LearnedPositions
 from mtkit.model.transformer import Transformer
 from mtkit.search.finished import require_hypotheses
 from mtkit.search.hypothesis import Hypothesis, length_penalty
 from mtkit.search.max_length import max_target_lengths
+from mtkit.search.scorer import BatchSearch
 from mtkit.search.shortlist.shortlist import Shortlist
 from mtkit.search.teacher_forcing import TeacherForcedScorer
 from mtkit.tokenizer.special_ids import SpecialIds
 
+logger = get_logger(__name__)
+
 _FLOAT_ROWS, _INT8_ROWS = 160, 40
 """Hypotheses that are computed at a time. Fewer stay in the cache, but in float32 reading the
 weights, which are four times as large, would take much of the time."""
+_MAX_BEAM_SIZE = 16
 _MAX_TOKENS = 2048
 """Tokens of all sources that are computed at a time."""
 _TOLERANCE, _BF16_TOLERANCE, _INT8_TOLERANCE = 1e-3, 0.1, 0.5
@@ -77,10 +82,21 @@ class CompiledSearch:
             for positions in (model.src_positions, model.tgt_positions)
         ]
         self.max_length = model.config.position_limit
+        self._logged: set[str] = set()
         self._shortlisted: Callable[[list[list[int]]], _Shortlisted] | None = None
         _check(self, TeacherForcedScorer([model], src_special, tgt_special))
         if shortlist is not None:
             self._shortlisted = partial(_shortlisted, output_rows, shortlist)
+
+    def batch_search(self, config: SearchConfig) -> BatchSearch | None:
+        """See `StepScorer`."""
+        reason = _reason_against(config)
+        if not reason:
+            return partial(self.search_batches, config)
+        if reason not in self._logged:
+            self._logged.add(reason)
+            logger.info("not searching in compiled code: %s", reason)
+        return None
 
     def search_batches(
         self,
@@ -163,6 +179,19 @@ class CompiledSearch:
             np.flatnonzero(np.isin(token_ids_V, never)),
             bias_BV,
         )
+
+
+def _reason_against(config: SearchConfig) -> str:
+    """Return why a search with these settings is not compiled; empty if it is."""
+    reasons = {
+        f"a beam of more than {_MAX_BEAM_SIZE}": config.beam_size > _MAX_BEAM_SIZE,
+        "sampling": config.sampling,
+        "groups of the beam": config.n_groups > 1,
+        "a coverage penalty": config.coverage_penalty > 0,
+        "a repetition penalty": config.repetition_penalty != 1.0,
+        "blocked n-grams": config.no_repeat_ngram_size > 0,
+    }
+    return next((reason for reason, is_given in reasons.items() if is_given), "")
 
 
 _Shortlisted = tuple[Weights, np.ndarray, np.ndarray]

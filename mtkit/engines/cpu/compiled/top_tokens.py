@@ -14,8 +14,6 @@ _PART = 512
 weight is read once."""
 _BLOCK = 64
 """Logits that are looked at one by one only if the largest of them is good enough."""
-
-
 _SMALLEST = np.float32(-1e30)
 """Less than any logit, and finite: the exponentials of impossible tokens are relative to it."""
 
