@@ -26,7 +26,7 @@ from mtkit.checking.scan import (
 from mtkit.config.clean import TestOverlap
 from mtkit.config.data import DataConfig, corpus_name
 from mtkit.corpus.misalignment.line_shifts import Shift, find_shifts
-from mtkit.corpus.read.change_guard import FileSnapshot
+from mtkit.corpus.read.change_guard import corpus_snapshot
 from mtkit.corpus.read.file_names import language_of_file
 from mtkit.corpus.read.pairs import describe_source
 from mtkit.errors import MtkitError
@@ -73,7 +73,7 @@ def check_corpora(
     ]
     if n_workers is None:
         n_workers = n_cores() if sum(map(_n_bytes, corpora)) >= _MIN_PARALLEL_BYTES else 0
-    snapshot = FileSnapshot(corpus.source for corpus in corpora)
+    snapshot = corpus_snapshot(corpus.source for corpus in corpora)
     with tempfile.TemporaryDirectory(prefix="mtkit-check-") as temp_dir:
         try:
             report = CheckReport(

@@ -249,13 +249,16 @@ def _check_is_file(path: Path, what: str) -> None:
         raise MtkitError(f"`{path}`: is a directory, not a file", hint)
 
 
-def sha256_file(path: Path) -> str:
+def sha256_file(path: Path, what: str = "") -> str:
     """Return the SHA-256 of a file's bytes as 64 hexadecimal digits.
 
+    Args:
+        path: The file.
+        what: Purpose of the file, for hints.
     Raises:
         MtkitError: The file cannot be read.
     """
-    with open_binary(path) as stream:
+    with open_binary(path, what) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

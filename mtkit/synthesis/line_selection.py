@@ -28,10 +28,10 @@ from mtkit.corpus.read.pairs import source_fingerprint
 from mtkit.corpus.sentence_pair import PairChunk, SentencePair
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
+from mtkit.io.change_guard import FileSnapshot
 from mtkit.io.spool import is_stream
-from mtkit.io.text import read_lines
+from mtkit.io.text import read_lines, sha256_file
 from mtkit.synthesis.corpus_dir import CorpusSteps
-from mtkit.translation.jobs.identity import file_identity, refuse_changed
 
 DOCUMENT = "document"
 """Key of the number of a line's document in its record."""
@@ -95,12 +95,13 @@ class MonolingualText:
                     f"`{path}`: can be read only once, so that an interrupted run could not resume",
                     "save it to a file first",
                 )
-        self._identities = [file_identity(path, "the monolingual text") for path in paths]
+        self._snapshot = FileSnapshot(lambda: paths)
+        self._contents = [sha256_file(path, "the monolingual text") for path in paths]
 
     def made_from(self) -> dict[str, Any]:
         """See `LineSource`."""
-        is_one = len(self._identities) == 1
-        text = {"input": self._identities[0]} if is_one else {"inputs": self._identities}
+        is_one = len(self._contents) == 1
+        text = {"input": self._contents[0]} if is_one else {"inputs": self._contents}
         documents = {"documents": True} if self.has_documents else {}
         return text | documents | _rules_made_from(self.recipe, self.held_out_paths)
 
@@ -113,8 +114,7 @@ class MonolingualText:
         cleaner = PairCleaner(config, lang, lang, held_out)
         args = ((cleaner,), ((),), self.duplicates, False)
         yield from clean_chunks(self._read(), args, self._n_workers, "lines")
-        for path, identity in zip(self.paths, self._identities, strict=True):
-            refuse_changed(path, identity)
+        self._snapshot.check()
 
     def record(self, src: str, tgt: str) -> dict[str, str]:
         """See `LineSource`."""
@@ -175,7 +175,7 @@ def _rules_made_from(recipe: Recipe, held_out_paths: Iterable[Path] = ()) -> dic
     return {
         "languages": [data.src_lang, data.tgt_lang],
         "clean": recipe.clean.model_dump(mode="json"),
-        "held_out": [*held_out, *map(file_identity, held_out_paths)],
+        "held_out": [*held_out, *map(sha256_file, held_out_paths)],
     }
 
 

@@ -19,7 +19,7 @@ from mtkit.corpus.clean.drop_counts import DropCounts, dropped_lines
 from mtkit.corpus.clean.match_keys import DuplicateRule
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
 from mtkit.corpus.document_rows import DocumentTracker
-from mtkit.corpus.read.change_guard import FileSnapshot
+from mtkit.corpus.read.change_guard import corpus_snapshot
 from mtkit.corpus.read.documents import read_positions, take_positions
 from mtkit.corpus.read.pairs import read_pair_chunks
 from mtkit.corpus.sentence_pair import PairChunk
@@ -227,7 +227,7 @@ def cleaned_chunks(
         with_positions: Whether the chunks hold the positions of the pairs in their documents.
     """
     sources = recipe.data.train
-    snapshot = FileSnapshot(sources)
+    snapshot = corpus_snapshot(sources)
     cleaner = PairCleaner.for_recipe(recipe)
     cleaners = tuple(map(cleaner.for_source, sources))
     args = (cleaners, tuple(s.tags for s in sources), recipe.clean.duplicates, keep_dropped)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mtkit.config.recipe import Recipe
-from mtkit.corpus.read.change_guard import FileSnapshot
+from mtkit.corpus.read.change_guard import corpus_snapshot
 from mtkit.corpus.read.pairs import source_fingerprint
 from mtkit.corpus.store.first_pass import read_once
 from mtkit.corpus.store.preprocess_report import PreprocessReport, ShardReport
@@ -39,7 +39,7 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
     """
     Recipe.require(recipe)
     require_workers(n_workers)
-    snapshot = FileSnapshot(recipe.data.train)
+    snapshot = corpus_snapshot(recipe.data.train)
     inputs = input_fingerprints(recipe)
     tokenizer, n_pairs = load_if_fresh(recipe, inputs), None
     if tokenizer is None:
@@ -90,7 +90,7 @@ def preprocess_shard(
     Recipe.require(recipe)
     require_workers(n_workers)
     checked_shard = Shard.checked(shard)
-    snapshot = FileSnapshot(recipe.data.train)
+    snapshot = corpus_snapshot(recipe.data.train)
     inputs = input_fingerprints(recipe)
     tokenizer = load_if_fresh(recipe, inputs)
     if tokenizer is None:

@@ -16,7 +16,6 @@ from mtkit.corpus.clean.drop_limit import check_dropped
 from mtkit.corpus.clean.duplicates import find_duplicates
 from mtkit.corpus.clean.pair_cleaner import PairCleaner
 from mtkit.corpus.document_rows import DocumentTracker
-from mtkit.corpus.read.change_guard import FileSnapshot
 from mtkit.corpus.read.documents import read_positions, take_positions
 from mtkit.corpus.read.pairs import read_pair_chunks
 from mtkit.corpus.sentence_pair import PairChunk
@@ -26,6 +25,7 @@ from mtkit.corpus.store.token_store import StoreWriter
 from mtkit.corpus.store.word_links import read_links
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_dir, replace_dir
+from mtkit.io.change_guard import FileSnapshot
 from mtkit.io.paths import display_name
 from mtkit.io.progress import ProgressBar, progress
 from mtkit.tokenizer.subword import Tokenizer

@@ -13,7 +13,7 @@ from mtkit.documents.translation.translate_function import ConstrainedFunction, 
 from mtkit.documents.translation.translate_segments import translate_segments
 from mtkit.errors import MtkitError
 from mtkit.io.atomic import atomic_write
-from mtkit.io.change_guard import changed_while_read, file_stamp
+from mtkit.io.change_guard import FileSnapshot
 from mtkit.io.compression import compression_of
 
 
@@ -79,7 +79,7 @@ def translate_document(
     path, output = Path(path), Path(output)
     _refuse_same_file(path, output)
     _refuse_compression(path, output)
-    stamp = file_stamp(path)
+    snapshot = FileSnapshot(lambda: [path])
     options = ReadOptions(
         src_lang,
         tgt_lang,
@@ -117,8 +117,7 @@ def translate_document(
             "check the language of the document and of the model; --allow-unchanged writes it",
         )
     data = document.encode(changed, str(path))
-    if file_stamp(path) != stamp:
-        raise changed_while_read(path)
+    snapshot.check()
     with atomic_write(output) as stream:
         stream.write(data)
     return _report(document, outcomes, DocumentReport(name, document.encoding.name))

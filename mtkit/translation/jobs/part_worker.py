@@ -5,8 +5,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from typing import Any, NamedTuple, Self
 
+from mtkit.io.change_guard import FileSnapshot
 from mtkit.io.progress import ProgressBar
-from mtkit.translation.jobs.identity import file_identity, refuse_changed
+from mtkit.io.text import sha256_file
 from mtkit.translation.jobs.input_reader import InputReader, NumberOfLines
 from mtkit.translation.jobs.parts_dir import PartsDir
 from mtkit.translation.jobs.translation_spec import TranslationFiles
@@ -56,7 +57,7 @@ class PartWorker:
 
     Args:
         files: An input that can be read more than once, and others.
-        identities: Identity of each input file, see `file_identity`.
+        snapshot: State of the input files.
         parts: Where the parts are kept.
         pool: Translates the lines.
         options: Sizes of parts and chunks, and the rank.
@@ -65,12 +66,12 @@ class PartWorker:
     def __init__(
         self,
         files: TranslationFiles,
-        identities: dict[str, dict[str, Any]],
+        snapshot: FileSnapshot,
         parts: PartsDir,
         pool: WorkerPool,
         options: PartsOptions,
     ) -> None:
-        self.files, self.identities = files, identities
+        self.files, self.snapshot = files, snapshot
         self.parts, self.pool, self.options = parts, pool, options
         self.n_parts = self.n_lines = 0
         """Number of parts and lines of the whole file, known when it has been read."""
@@ -96,14 +97,15 @@ class PartWorker:
             MtkitError: An input cannot be read.
         """
         assert files.output_path is not None and options.lines_per_part is not None
-        identities = {name: file_identity(path) for name, path in files.inputs()}
+        snapshot = FileSnapshot(lambda: [path for _, path in files.inputs()])
+        contents = {name: sha256_file(path) for name, path in files.inputs()}
         parts = PartsDir(
             files.output_path,
-            {**identities, "utf8_errors": files.utf8_errors, **made_from},
+            {**contents, "utf8_errors": files.utf8_errors, **made_from},
             options.lines_per_part,
             files.alignments_path,
         )
-        return cls(files, identities, parts, pool, options)
+        return cls(files, snapshot, parts, pool, options)
 
     @property
     def is_shared(self) -> bool:
@@ -127,7 +129,7 @@ class PartWorker:
         with closing(chunks), closing(self.pool.translate(chunks, on_lines)) as results:
             for result in results:
                 self._write_part(result, results, destinations)
-        self._refuse_changed()
+        self.snapshot.check()
 
     def make_part(self, part: int, first_number: int) -> PartRange:
         """Translate one part, unless it is finished already.
@@ -150,7 +152,7 @@ class PartWorker:
             with closing(self.pool.translate(chunks, lambda n: None)) as results:
                 for result in results:
                     self._write_part(result, results, destinations)
-        self._refuse_changed()
+        self.snapshot.check()
         self._reader = reader
         return PartRange(part, first_number, reader.n_passed + 1 - first_number)
 
@@ -192,7 +194,7 @@ class PartWorker:
             while not destination.is_last:
                 write(next(results))
                 destination = destinations.popleft()
-            self._refuse_changed()
+            self.snapshot.check()
 
     def _chunks(
         self, destinations: deque[_ChunkOfPart], bar: ProgressBar | None, before: set[int]
@@ -229,10 +231,6 @@ class PartWorker:
             journal_path = self.parts.journal_path(part, number)
             yield LineChunk(number, lines, is_first, journal_path, reader.before)
             is_first = False
-
-    def _refuse_changed(self) -> None:
-        for name, path in self.files.inputs():
-            refuse_changed(path, self.identities[name])
 
 
 def _advance_beyond(bar: ProgressBar, n_kept: int) -> Callable[[int], None]:

@@ -148,7 +148,7 @@ class _ClusterWorker(PartWorker):
         self.parts.forget_attempts()
         with closing(self._made(missing, bar)) as made:
             refuse_gaps(made, missing, self.files.input_name)
-        self._refuse_changed()
+        self.snapshot.check()
 
     def _made(
         self, ranges: list[PartRange], bar: ProgressBar | None

