@@ -51,7 +51,7 @@ class RunDir:
         ):
             raise MtkitError(
                 f"`{self.path}`: contains files that are not of a training run",
-                "name a new directory with --out",
+                "name a new directory with --output",
             )
         refuse_foreign_dir(self.model_dir)
 

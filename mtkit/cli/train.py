@@ -33,7 +33,7 @@ class TrainingRunOptions:
     overrides: OverridesOption = None
     out: Annotated[
         Path | None,
-        typer.Option("--output", "--out", "-o", metavar="DIR", show_default="data.work_dir/run"),
+        typer.Option("--output", "-o", metavar="DIR", show_default="data.work_dir/run"),
     ] = None
     """Run directory."""
     max_time_s: Annotated[

@@ -183,7 +183,7 @@ class DataConfig(Section):
         default="work",  # pyright: ignore[reportAssignmentType]
         validate_default=True,
     )
-    """Directory of the tokenizer, the token store and, unless `--out` is given, the run."""
+    """Directory of the tokenizer, the token store and, unless `--output` is given, the run."""
 
     @model_validator(mode="after")
     def stages_fit(self) -> Self:

@@ -50,7 +50,7 @@ def check_same_run(
     if known is None:
         raise MtkitError(
             f"`{run.path}`: has checkpoints, but no readable {run.identity_path.name}",
-            "choose another directory with --out",
+            "choose another directory with --output",
         )
     identity = _identity(run, recipe, data)
     differing = [
@@ -75,7 +75,7 @@ def check_same_run(
     if differing:
         raise MtkitError(
             f"`{run.path}`: contains a run with different settings: {', '.join(differing)}",
-            f"{hint}; or start a new run with --out, or remove that directory",
+            f"{hint}; or start a new run with --output, or remove that directory",
         )
     known_changeable = known.get(_CHANGEABLE, {})
     for key, value in _changeable(recipe).items():

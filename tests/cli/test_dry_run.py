@@ -32,7 +32,7 @@ def test_each_problem_is_an_error_and_a_hint(mtkit, tiny_recipe_path, tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "thesis.txt").write_text("all I have")
     outcome = mtkit(
-        "train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--out", tmp_path / "notes"
+        "train", tiny_recipe_path, "--dry-run", "--device", "cpu", "--output", tmp_path / "notes"
     )
     assert outcome.status == 1
     assert "ready to train" not in outcome.out

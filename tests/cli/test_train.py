@@ -49,7 +49,7 @@ def test_location_of_the_model(mtkit, calls, recipe_path, tmp_path):
         recipe_path,
         "--set",
         "training.max_steps=1000",
-        "--out",
+        "--output",
         tmp_path / "run",
         "--device",
         "cpu",
@@ -82,7 +82,7 @@ def test_averaging_is_suggested_where_it_helps(
         "mtkit.checkpoint.averaging.is_worth_averaging",
         lambda run_dir: run_dir == tmp_path / "a run",
     )
-    outcome = mtkit("train", recipe_path, "--set", change, "--out", tmp_path / "a run")
+    outcome = mtkit("train", recipe_path, "--set", change, "--output", tmp_path / "a run")
     assert f"next:  mtkit translate FILE -m '{tmp_path}/a run/model'\n" in outcome.out
     assert (
         outcome.out.endswith(f"mtkit average '{tmp_path}/a run' -o '{tmp_path}/a run/averaged'\n")

@@ -23,7 +23,7 @@ def train_command(recipe_path, run, *changes):
         for change in ("data.validation=null", "training.log_every_steps=100", *changes)
         for word in ("--set", change)
     ]
-    return ["train", recipe_path, "--device", "cpu", "--out", run, *settings]
+    return ["train", recipe_path, "--device", "cpu", "--output", run, *settings]
 
 
 def preprocess_command(recipe_path, work_dir):
@@ -181,7 +181,7 @@ def test_changed_corpus_or_recipe_is_one_line_and_loses_nothing(mtkit, tiny_reci
             tiny_recipe_path,
             "--device",
             "cpu",
-            "--out",
+            "--output",
             tmp_path / "run",
             *(word for change in settings for word in ("--set", change)),
         )
@@ -206,7 +206,7 @@ def test_changed_corpus_or_recipe_is_one_line_and_loses_nothing(mtkit, tiny_reci
             f"error: `{tmp_path / 'run'}`: contains a run with different settings: "
         )
         assert all(name in error for name in named)
-        assert "--out" in hint
+        assert "--output" in hint
     assert content() == before
     assert train().status == 0
     assert (tmp_path / "run/checkpoints/step-00000006").is_dir()

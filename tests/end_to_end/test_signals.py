@@ -23,7 +23,7 @@ SETTINGS = [
 def command(tiny_recipe_path, tmp_path):
     """The arguments of a training that would go on for very long."""
     changes = [word for change in SETTINGS for word in ("--set", change)]
-    return ["train", tiny_recipe_path, "--device", "cpu", "--out", tmp_path / "run", *changes]
+    return ["train", tiny_recipe_path, "--device", "cpu", "--output", tmp_path / "run", *changes]
 
 
 @pytest.fixture

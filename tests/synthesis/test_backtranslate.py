@@ -140,7 +140,7 @@ def test_another_teacher_is_refused_unless_asked_to_start_over(folder, make):
         make(FakeTeacher(beam_size=1))
     make(FakeTeacher(beam_size=1), resume=False)
     write_text(folder, ["another text"])
-    with pytest.raises(MtkitError, match=": the input$"):
+    with pytest.raises(MtkitError, match=r": the input$"):
         make(FakeTeacher(beam_size=1))
 
 

@@ -284,7 +284,7 @@ def test_a_run_of_other_settings_is_refused(tiny_recipe_path, tmp_path, change, 
     with pytest.raises(MtkitError) as caught:
         train(Recipe.load(tiny_recipe_path, ["training.max_steps=4", change]), tmp_path / "run")
     assert named in caught.value.message
-    assert "--out" in caught.value.hint
+    assert "--output" in caught.value.hint
     assert final_tensors(tmp_path / "run")[0] == before
 
 

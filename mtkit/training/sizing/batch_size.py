@@ -95,7 +95,7 @@ def _decide(
     ):
         if saved.n_batches % n_processes:
             subject = f"`{run.path}`: an update has {saved.n_batches} batches"
-            raise _uneven(subject, n_processes, "start a new run with --out")
+            raise _uneven(subject, n_processes, "start a new run with --output")
         return saved
     # The recipe gives the number of batches, or each process has one.
     if effective is None:

@@ -160,7 +160,7 @@ def _check_files(report: DryRunReport, recipe: Recipe, run: RunDir) -> None:
         all_trackers(recipe.training)
     with report.collecting():
         run.refuse_foreign()
-    for path, option in ((recipe.data.work_dir, "data.work_dir"), (run.path, "--out")):
+    for path, option in ((recipe.data.work_dir, "data.work_dir"), (run.path, "--output")):
         absolute = path.absolute()
         nearest = next(parent for parent in (absolute, *absolute.parents) if parent.exists())
         if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
