@@ -46,7 +46,7 @@ def train_tokenizer(recipe: Recipe) -> Tokenizer:
             to take the tokenizer from does not exist.
     """
     Recipe.require(recipe)
-    return _train(recipe, input_fingerprints(recipe))
+    return train_and_save(recipe, input_fingerprints(recipe))
 
 
 def tokenizer_is_fresh(recipe: Recipe) -> bool:
@@ -56,16 +56,6 @@ def tokenizer_is_fresh(recipe: Recipe) -> bool:
         MtkitError: The training corpus cannot be read.
     """
     return load_if_fresh(recipe, input_fingerprints(recipe)) is not None
-
-
-def load_or_train_tokenizer(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
-    """Load the recipe's tokenizer; train it if it is missing or out of date.
-
-    Args:
-        recipe: The recipe.
-        inputs: Result of `input_fingerprints`.
-    """
-    return load_if_fresh(recipe, inputs) or _train(recipe, inputs)
 
 
 def input_fingerprints(recipe: Recipe) -> list[dict[str, str]]:
@@ -80,7 +70,15 @@ def input_fingerprints(recipe: Recipe) -> list[dict[str, str]]:
     ]
 
 
-def _train(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
+def train_and_save(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer:
+    """Train the tokenizer of a recipe, and save it in `recipe.tokenizer_dir`.
+
+    Args:
+        recipe: The recipe.
+        inputs: Result of `input_fingerprints`.
+    Raises:
+        MtkitError: See `train_tokenizer`.
+    """
     refuse_foreign(recipe.tokenizer_dir)
     config = _settings(recipe)
     logger.info("training the tokenizer in %s", recipe.tokenizer_dir)
@@ -192,7 +190,10 @@ class _TrainingTexts:
 
 
 def load_if_fresh(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | None:
-    """Load `recipe.tokenizer_dir` if it is complete and matches corpus and settings."""
+    """Load `recipe.tokenizer_dir` if it is complete and matches corpus and settings.
+
+    A damaged tokenizer is reported by a warning.
+    """
     directory = recipe.tokenizer_dir
     manifest = read_manifest(directory)
     if manifest is None or manifest.get("key") != _key(
@@ -201,10 +202,17 @@ def load_if_fresh(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | N
         return None
     try:
         tokenizer = Tokenizer.load(directory)
-    except MtkitError:
+    except MtkitError as exc:
+        logger.warning("%s; the tokenizer is trained again", exc.message)
+        return None
+    if tokenizer.sha256 != manifest.get("sha256"):
+        logger.warning(
+            "`%s`: is not the tokenizer that was trained there; the tokenizer is trained again",
+            directory,
+        )
         return None
     is_of_kind = tokenizer.joint == recipe.tokenizer.joint or recipe.tokenizer.init_from is not None
-    return tokenizer if tokenizer.sha256 == manifest.get("sha256") and is_of_kind else None
+    return tokenizer if is_of_kind else None
 
 
 def _key(recipe: Recipe, inputs: list[dict[str, str]], source_sha256: str | None) -> str:

@@ -11,7 +11,7 @@ from mtkit.corpus.store.preprocess_report import PreprocessReport, ShardReport
 from mtkit.corpus.store.shards import PART_SIZE, Shard
 from mtkit.corpus.store.store_builder import StoreBuilder, check_drop_limits, preprocess_settings
 from mtkit.corpus.store.token_store import FORMAT_VERSION, TokenStore
-from mtkit.corpus.train_tokenizer import input_fingerprints, load_if_fresh, load_or_train_tokenizer
+from mtkit.corpus.train_tokenizer import input_fingerprints, load_if_fresh, train_and_save
 from mtkit.errors import MtkitError
 from mtkit.io.arguments import require_workers
 from mtkit.io.build_manifest import MANIFEST_NAME, content_hash, read_manifest, refuse_foreign
@@ -44,7 +44,7 @@ def preprocess(recipe: Recipe, *, n_workers: int | None = None) -> PreprocessRep
     tokenizer, n_pairs = load_if_fresh(recipe, inputs), None
     if tokenizer is None:
         n_pairs = read_once(recipe)
-        tokenizer = load_or_train_tokenizer(recipe, inputs)
+        tokenizer = train_and_save(recipe, inputs)
     key = _key(recipe, inputs, tokenizer)
     manifest = _fresh_manifest(recipe.store_dir, key)
     if manifest is not None:

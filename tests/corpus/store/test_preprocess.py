@@ -203,7 +203,7 @@ def test_damaged_store_is_rebuilt(preprocessed, caplog, name, damage):
 
 
 @pytest.mark.parametrize("size", [None, 1, -9])
-def test_damaged_tokenizer_is_retrained(preprocessed, size):
+def test_damaged_tokenizer_is_retrained_with_a_warning(preprocessed, size, caplog):
     path = preprocessed.tokenizer_dir / "joint.model"
     content = path.read_bytes()
     if size is None:
@@ -211,8 +211,13 @@ def test_damaged_tokenizer_is_retrained(preprocessed, size):
     else:
         path.write_bytes(content[:size])
     assert not tokenizer_is_fresh(preprocessed) and not store_is_fresh(preprocessed)
+    caplog.clear()
     # The same tokenizer comes out, so the store still fits it.
     assert preprocess(preprocessed).fresh
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert record.getMessage().endswith("; the tokenizer is trained again")
+    assert str(preprocessed.tokenizer_dir) in record.getMessage()
+    assert path.read_bytes() == content
     assert path.read_bytes() == content
 
 
