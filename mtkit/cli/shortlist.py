@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,8 +27,9 @@ _DEFAULT = ShortlistConfig()
 class PathOptions:
     """Corpus, model and output."""
 
-    paths: Annotated[list[Path], typer.Argument(metavar="RECIPE | SRC TGT")]
-    """Recipe of the model, after `mtkit preprocess`; or two aligned text files."""
+    paths: Annotated[list[Path], typer.Argument(metavar="RECIPE | SRC TGT | FILE")]
+    """Recipe of the model, after `mtkit preprocess`; or a corpus: two aligned text files, or a file
+    with both sides (TSV, CSV, JSON Lines, Parquet, TMX, XLIFF, PO). Further files add to it."""
     model_dir: Annotated[Path, typer.Option("--model", "-m", metavar="DIR")]
     """Model directory."""
     output_path: Annotated[
@@ -66,8 +68,13 @@ def shortlist(files: PathOptions, settings: ShortlistOptions) -> None:
     from mtkit.cli.common.corpus_arguments import refuse_other_order_than
     from mtkit.cli.common.output_guard import refuse_overwriting
     from mtkit.config.recipe import Recipe
-    from mtkit.errors import MtkitError
-    from mtkit.io.find_model import MODEL_NAMES, SHORTLIST_NAME, refuse_no_model
+    from mtkit.io.find_model import (
+        MODEL_NAMES,
+        SHORTLIST_NAME,
+        languages_of_model,
+        refuse_no_model,
+    )
+    from mtkit.io.paths import is_recipe_name
     from mtkit.io.tokenizer_files import TOKENIZER_DIR_NAME
     from mtkit.tokenizer.subword import Tokenizer
 
@@ -76,20 +83,17 @@ def shortlist(files: PathOptions, settings: ShortlistOptions) -> None:
     path = files.output_path or model_dir / SHORTLIST_NAME
     if str(path) == "-":
         raise typer.BadParameter("--output takes a file; a shortlist is not text")
-    if len(paths) > 2:
-        raise MtkitError(
-            f"{len(paths)} paths, but a corpus is a recipe or two text files",
-            "give RECIPE, or SRC and TGT",
-        )
+    if any(map(is_recipe_name, paths)) and len(paths) > 1:
+        raise typer.BadParameter("a recipe specifies its files; do not give others")
     refuse_other_order_than(model_dir, paths)
-    store_dirs = [Recipe.load(paths[0]).store_dir] if len(paths) == 1 else []
+    store_dirs = [Recipe.load(path).store_dir for path in paths if is_recipe_name(path)]
     model_parts = [model_dir / name for name in sorted(MODEL_NAMES - {SHORTLIST_NAME})]
     refuse_overwriting([path], [*paths, *store_dirs, *model_parts], own=model_dir)
     tokenizer = Tokenizer.load(model_dir / TOKENIZER_DIR_NAME)
     from mtkit.checkpoint.model_manifest import update_manifest
     from mtkit.search.shortlist.build import make_shortlist
 
-    with _token_store(paths, tokenizer) as store:
+    with _token_store(paths, tokenizer, languages_of_model(model_dir)) as store:
         made = make_shortlist(store, tokenizer, ShortlistConfig(**vars(settings)))
     made.save(path)
     if path.resolve() == (model_dir / SHORTLIST_NAME).resolve():
@@ -102,27 +106,31 @@ def shortlist(files: PathOptions, settings: ShortlistOptions) -> None:
 
 
 @contextmanager
-def _token_store(paths: list[Path], tokenizer: "Tokenizer") -> Iterator["TokenStore"]:
-    """Open the token store of a recipe, or make one of two files for as long as it is used."""
-    from mtkit.cli.common.corpus_arguments import make_source
+def _token_store(
+    paths: list[Path], tokenizer: "Tokenizer", langs: tuple[str, str]
+) -> Iterator["TokenStore"]:
+    """Open the token store of a recipe, or make one of a corpus for as long as it is used."""
+    from mtkit.cli.common.corpus_arguments import make_sources
     from mtkit.config.data import DataConfig
     from mtkit.config.recipe import Recipe
     from mtkit.corpus.read.pairs import read_pairs
     from mtkit.corpus.store.token_store import TokenStore
     from mtkit.errors import MtkitError
+    from mtkit.io.paths import is_recipe_name
     from mtkit.search.shortlist.build import store_of_pairs
 
-    if len(paths) == 1:
+    if is_recipe_name(paths[0]):
         store_dir = Recipe.load(paths[0]).store_dir
         store = TokenStore.open(store_dir)
         if store.manifest.get("tokenizer_sha256") != tokenizer.sha256:
             raise MtkitError(
                 f"`{store_dir}`: was tokenized by another tokenizer than the model's",
-                "give the two text files: SRC TGT",
+                "give the corpus itself: SRC TGT",
             )
         yield store
     else:
-        source = make_source(src=paths[0], tgt=paths[1])
-        data = DataConfig(src_lang="src", tgt_lang="tgt", train=(source,), work_dir=Path())
-        with store_of_pairs(read_pairs(source, data), tokenizer) as store:
+        sources = make_sources(paths)
+        data = DataConfig(src_lang=langs[0], tgt_lang=langs[1], train=sources, work_dir=Path())
+        pairs = chain.from_iterable(read_pairs(source, data) for source in sources)
+        with store_of_pairs(pairs, tokenizer) as store:
             yield store

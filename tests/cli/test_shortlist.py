@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from mtkit.checkpoint.model_dir import save_model_dir
@@ -35,6 +36,34 @@ def test_from_two_files_into_the_model(mtkit, model_dir, tiny_recipe_path, make_
     save_model_dir(
         model_dir, make_trained()
     )  # a shortlist is a part of a model, and keeps nobody from replacing it
+
+
+def test_from_files_with_both_sides(mtkit, model_dir, tiny_recipe_path):
+    folder = tiny_recipe_path.parent
+    texts = [(folder / name).read_text().splitlines() for name in ("train.ko", "train.en")]
+    rows = ["\t".join(pair) + "\n" for pair in zip(*texts, strict=True)]
+    (folder / "first.tsv").write_text("".join(rows[:100]))
+    (folder / "rest.tsv").write_text("".join(rows[100:]))
+    made = []
+    for paths in (
+        [folder / "train.ko", folder / "train.en"],
+        [folder / "first.tsv", folder / "rest.tsv"],
+    ):
+        assert mtkit("shortlist", *paths, "-m", model_dir).status == 0
+        tokenizer = Tokenizer.load(model_dir)
+        made.append(Shortlist.load(model_dir / "shortlist.safetensors", tokenizer))
+    assert np.array_equal(made[0].candidates, made[1].candidates)
+    assert np.array_equal(made[0].always, made[1].always)
+    assert made[0].settings == made[1].settings
+
+
+def test_one_text_file(mtkit, model_dir, tiny_recipe_path):
+    path = tiny_recipe_path.parent / "train.ko"
+    outcome = mtkit("shortlist", path, "-m", model_dir)
+    assert outcome.status == 2
+    assert f"{path} is one text file; give two aligned ones" in outcome.err
+    outcome = mtkit("shortlist", tiny_recipe_path, path, "-m", model_dir)
+    assert (outcome.status, "do not give others" in outcome.err) == (2, True)
 
 
 def test_from_a_recipe(mtkit, model_dir, tiny_recipe_path, tmp_path):
