@@ -50,7 +50,14 @@ pytest.importorskip("numba")
 from mtkit.engines.cpu.compiled import beam, kernels, layers
 from mtkit.engines.cpu.compiled.attention import attend
 from mtkit.engines.cpu.compiled.layers import Weights
-from mtkit.engines.cpu.compiled.products import _OUTPUTS, interleave, make_inputs, multiply
+from mtkit.engines.cpu.compiled.products import (
+    _INT8_INPUTS,
+    _OUTPUTS,
+    _WEIGHT_OFFSET,
+    interleave,
+    make_inputs,
+    multiply,
+)
 from mtkit.engines.cpu.compiled.search import CompiledSearch, _groups
 
 RNG = np.random.default_rng(1)
@@ -85,19 +92,21 @@ def test_exp_is_that_of_the_math_module():
     assert kernels.fast_exp(np.float32(-np.inf)) == pytest.approx(0.0, abs=2e-38)
 
 
-@pytest.mark.parametrize(("dtype", "n_together"), [(np.float32, 1), (np.int8, 2)])
+@pytest.mark.parametrize(("dtype", "n_together"), [(np.float32, 1), (np.int8, _INT8_INPUTS)])
 def test_interleaved_outputs_are_side_by_side_and_padded(dtype, n_together):
     matrix = RNG.integers(1, 100, (18, 9)).astype(dtype)
-    padded = np.zeros((64, 10), dtype)
+    padded = np.zeros((64, 9 + -9 % n_together), dtype)
     padded[:18, :9] = matrix
     expected = [
         padded[n, k + i]
         for first in range(0, 18, _OUTPUTS)
-        for k in range(0, 10 if n_together == 2 else 9, n_together)
+        for k in range(0, padded.shape[1], n_together)
         for n in range(first, first + _OUTPUTS)
         for i in range(n_together)
     ]
-    np.testing.assert_array_equal(interleave(matrix), expected)
+    offset = _WEIGHT_OFFSET if dtype == np.int8 else 0
+    unsigned = interleave(matrix).view(np.uint8) if offset else interleave(matrix)
+    np.testing.assert_array_equal(unsigned.astype(np.int64) - offset, expected)
 
 
 @pytest.mark.parametrize(("n_outputs", "n_inputs"), [(7, 20), (32, 16), (1, 1), (150, 33)])

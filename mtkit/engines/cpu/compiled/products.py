@@ -1,7 +1,9 @@
 """Products of a few rows and a matrix, in vector instructions.
 
 Numba compiles a loop over int8 values to products of int32, which take three times as long as the
-instruction that LLVM selects here: it adds the products of pairs of int16.
+instruction that LLVM selects here: it adds the products of pairs of int16. Processors with VNNI
+have an instruction that adds the products of four unsigned and four signed int8. For it, 128 is
+added to each weight, and 128 times the sum of the inputs is subtracted from the result.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,8 +20,15 @@ from mtkit.engines.cpu.compiled.kernels import compiled, fast_max
 if TYPE_CHECKING:
     from mtkit.engines.cpu.compiled.layers import Weights
 
-_LANES = 16 if get_host_cpu_features().get("avx512bw") else 8
+_FEATURES = get_host_cpu_features()
+_LANES = 16 if _FEATURES.get("avx512bw") else 8
 """Values of 32 bits in a vector register of AVX-512 or AVX2."""
+_HAS_VNNI = bool(_FEATURES.get("avx512vnni" if _LANES == 16 else "avxvnni"))
+_INT8_INPUTS = 4 if _HAS_VNNI else 2
+"""Inputs at a time in int8, which have 32 bits."""
+_INT_TYPE = np.int8 if _HAS_VNNI else np.int16
+"""Type of quantized inputs."""
+_WEIGHT_OFFSET = 128 if _HAS_VNNI else 0
 _OUTPUTS = 2 * _LANES
 """Outputs at a time."""
 _MAX_ROWS = 5
@@ -36,13 +45,15 @@ _FAST = ("contract", "nsz", "reassoc")
 def interleave(weight_NK: np.ndarray) -> np.ndarray:
     """Arrange a matrix of float32 or int8 in the order in which `multiply` reads it.
 
-    For each input, and in int8 for each pair of inputs, the weights of `_OUTPUTS` outputs are side
-    by side. Outputs are padded to a multiple of that, inputs in int8 to a multiple of 2.
+    For each input, and in int8 for every `_INT8_INPUTS` inputs, the weights of `_OUTPUTS` outputs
+    are side by side. Outputs and inputs are padded to multiples of these numbers.
     """
     is_int8 = weight_NK.dtype == np.int8
     N, K = weight_NK.shape
-    padded_NK = np.pad(weight_NK, ((0, -N % _OUTPUTS), (0, K % 2 if is_int8 else 0)))
-    item_NX = padded_NK.view(np.int16) if is_int8 else padded_NK
+    padded_NK = np.pad(weight_NK, ((0, -N % _OUTPUTS), (0, -K % _INT8_INPUTS if is_int8 else 0)))
+    if is_int8 and _HAS_VNNI:
+        padded_NK = padded_NK ^ np.int8(-128)  # adds 128, and is unsigned
+    item_NX = padded_NK.view(f"i{_INT8_INPUTS}") if is_int8 else padded_NK
     blocks = item_NX.reshape(-1, _OUTPUTS, item_NX.shape[1]).transpose(0, 2, 1)
     return blocks.ravel().view(weight_NK.dtype)
 
@@ -52,26 +63,29 @@ def _pointer(builder: Any, data: Any, index: Any, kind: ir.Type) -> Any:
 
 
 def _load_input(builder: Any, data: Any, index: Any) -> Any:
-    """Load an input of a row, or two in int16, once for each lane."""
+    """Load an input of a row, or `_INT8_INPUTS` quantized ones, once for each lane."""
     is_float = data.type.pointee == _FLOAT
     item = _FLOAT if is_float else _INT
-    value = builder.load(_pointer(builder, data, index, item), align=2)
+    value = builder.load(_pointer(builder, data, index, item), align=1)
     vector = ir.Constant(ir.VectorType(item, _LANES), ir.Undefined)
     vector = builder.insert_element(vector, value, _INT(0))
     first = ir.Constant(ir.VectorType(_INT, _LANES), [0] * _LANES)
     vector = builder.shuffle_vector(vector, vector, first)
-    if is_float:
+    if is_float or _HAS_VNNI:
         return vector
     vector = builder.bitcast(vector, ir.VectorType(ir.IntType(16), 2 * _LANES))
     return builder.sext(vector, ir.VectorType(_INT, 2 * _LANES))
 
 
 def _load_weights(builder: Any, data: Any, index: Any) -> Any:
-    """Load a weight, or two in int8, of each lane's output."""
+    """Load a weight, or `_INT8_INPUTS` in int8, of each lane's output."""
     is_float = data.type.pointee == _FLOAT
-    kind = ir.VectorType(data.type.pointee, _LANES if is_float else 2 * _LANES)
+    if is_float or _HAS_VNNI:
+        kind = ir.VectorType(_FLOAT if is_float else _INT, _LANES)
+        return builder.load(_pointer(builder, data, index, kind), align=1)
+    kind = ir.VectorType(data.type.pointee, 2 * _LANES)
     vector = builder.load(_pointer(builder, data, index, kind), align=1)
-    return vector if is_float else builder.sext(vector, ir.VectorType(_INT, 2 * _LANES))
+    return builder.sext(vector, ir.VectorType(_INT, 2 * _LANES))
 
 
 def _add(builder: Any, x: Any, y: Any) -> Any:
@@ -81,6 +95,14 @@ def _add(builder: Any, x: Any, y: Any) -> Any:
 def _add_products(builder: Any, sums: Any, inputs: Any, weights: Any) -> Any:
     if sums.type.element == _FLOAT:
         return _add(builder, sums, builder.fmul(inputs, weights, flags=_FAST))
+    if _HAS_VNNI:
+        # LLVM 22 has other types of arguments, but still accepts these.
+        instruction = builder.module.declare_intrinsic(
+            f"llvm.x86.avx512.vpdpbusd.{32 * _LANES}",
+            (),
+            ir.FunctionType(sums.type, [sums.type] * 3),
+        )
+        return builder.call(instruction, [sums, weights, inputs])
     products = builder.mul(inputs, weights)
     of_first, of_second = (
         builder.shuffle_vector(
@@ -107,7 +129,7 @@ def _multiplier(n_rows: int, n_blocks: int) -> Any:
         """
         is_float = weight_Y.dtype == types.float32
         kind = ir.VectorType(_FLOAT if is_float else _INT, _LANES)
-        n_inputs = 1 if is_float else 2
+        n_inputs = 1 if is_float else _INT8_INPUTS
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             row, weight, out = (
@@ -190,8 +212,10 @@ class Inputs(NamedTuple):
 
     float_RK: np.ndarray
     int_RK: np.ndarray
-    """In int16, multiples of the row's scale."""
+    """Multiples of the row's scale."""
     scale_R: np.ndarray
+    offset_R: np.ndarray
+    """What the sum of the products with quantized weights is too large by."""
 
 
 @compiled
@@ -199,17 +223,23 @@ def make_inputs(x_RK: np.ndarray, is_int8: bool) -> Inputs:
     """Quantize rows in int8, each with its own scale."""
     R, K = x_RK.shape
     if not is_int8:
-        return Inputs(x_RK, np.empty((0, 0), np.int16), np.ones(R, np.float32))
-    int_RK, scale_R = np.zeros((R, K + K % 2), np.int16), np.empty(R, np.float32)
+        unused_R = np.empty(0, np.int32)
+        return Inputs(x_RK, np.empty((0, 0), _INT_TYPE), np.ones(R, np.float32), unused_R)
+    int_RK = np.zeros((R, K + -K % _INT8_INPUTS), _INT_TYPE)
+    scale_R, offset_R = np.empty(R, np.float32), np.zeros(R, np.int32)
     for r in range(R):
         largest = np.float32(1e-12)
         for k in range(K):
             largest = fast_max(largest, abs(x_RK[r, k]))  # pyright: ignore[reportCallIssue]
         scale_R[r] = largest / np.float32(127.0)
         inverse = np.float32(127.0) / largest
+        total = np.int32(0)
         for k in range(K):
-            int_RK[r, k] = np.int16(np.rint(x_RK[r, k] * inverse))
-    return Inputs(x_RK[:0], int_RK, scale_R)
+            value = np.int32(np.rint(x_RK[r, k] * inverse))
+            int_RK[r, k] = value
+            total += value
+        offset_R[r] = total * _WEIGHT_OFFSET
+    return Inputs(x_RK[:0], int_RK, scale_R, offset_R)
 
 
 @compiled
@@ -235,7 +265,8 @@ def multiply_outputs(
         for r in range(R):
             for x in range(X):
                 factor = scale_X[x] * inputs.scale_R[r]
-                out_RX[r, x] = np.float32(sum_RX[r, x]) * factor + bias_X[x]
+                total = np.int32(sum_RX[r, x] - inputs.offset_R[r])
+                out_RX[r, x] = np.float32(total) * factor + bias_X[x]
     else:
         total_RX = np.empty((R, padded_X), np.float32)
         _multiply(inputs.float_RK, weights.floats[after:], first, total_RX)
@@ -261,5 +292,5 @@ def multiply(
     multiply_outputs(make_inputs(x_RK, is_int8), weights, at, N, 0, out_RN)
     padded_N = N + -N % _OUTPUTS
     if is_int8:
-        return at + 2 * N + padded_N * (K + K % 2) // 4
+        return at + 2 * N + padded_N * (K + -K % _INT8_INPUTS) // 4
     return at + N + padded_N * K
