@@ -31,10 +31,14 @@ _INT_TYPE = np.int8 if _HAS_VNNI else np.int16
 _WEIGHT_OFFSET = 128 if _HAS_VNNI else 0
 _OUTPUTS = 2 * _LANES
 """Outputs at a time."""
-_MAX_ROWS = 5
+_FEW_ROWS = 5
 """Rows at a time. Their sums fill ten of the sixteen registers of AVX2."""
-_BLOCK_ROWS = 40
-"""Rows that stay in the first-level cache while all outputs are computed."""
+_MANY_ROWS = 12 if _LANES == 16 else 5
+"""Rows at a time where there are as many. AVX-512 has twice as many registers, and every weight is
+read half as often."""
+_BLOCK_ROWS = 96 if _LANES == 16 else 40
+"""Rows that stay in the cache while all weights are read. Processors with AVX-512 have at least
+1 MiB of second-level cache."""
 _SINGLE_ROW_BLOCKS = 4
 """Times as many outputs are computed at a time for a single row; its few sums would otherwise wait
 for each addition."""
@@ -183,7 +187,7 @@ def _multiplier(n_rows: int, n_blocks: int) -> Any:
     return multiply_rows
 
 
-_multiply_rows = _multiplier(_MAX_ROWS, 1)
+_multiply_many_rows, _multiply_few_rows = _multiplier(_MANY_ROWS, 1), _multiplier(_FEW_ROWS, 1)
 _multiply_row, _multiply_row_by_block = _multiplier(1, _SINGLE_ROW_BLOCKS), _multiplier(1, 1)
 
 
@@ -202,9 +206,15 @@ def _multiply(row_RK: np.ndarray, weight_Y: np.ndarray, first: int, out_RX: np.n
             x += _OUTPUTS
         return
     for start in range(0, R, _BLOCK_ROWS):
+        end = min(start + _BLOCK_ROWS, R)
         for x in range(0, X, _OUTPUTS):
-            for r in range(start, min(start + _BLOCK_ROWS, R), _MAX_ROWS):
-                _multiply_rows(row_RK, weight_Y, r, first + x, x, out_RX)
+            r = start
+            while r + _MANY_ROWS <= end:
+                _multiply_many_rows(row_RK, weight_Y, r, first + x, x, out_RX)
+                r += _MANY_ROWS
+            while r < end:
+                _multiply_few_rows(row_RK, weight_Y, r, first + x, x, out_RX)
+                r += _FEW_ROWS
 
 
 class Inputs(NamedTuple):
