@@ -25,7 +25,7 @@ class SearchConfig(Section):
     """Length normalization: log-probabilities are divided by ((5 + length) / 6) ** alpha (wu;
     Wu et al. 2016), by length ** alpha (mean; the mean log-probability at alpha 1), or not at
     all (none)."""
-    alpha: float = Field(default=1.0, ge=0.0, le=100.0)
+    alpha: float = Field(default=1.0, ge=0.0, le=10.0)
     """Strength of the length penalty; larger values prefer longer translations."""
     coverage_penalty: float = Field(default=0.0, ge=0.0, le=1e6)
     """Strength of the penalty for source tokens that receive too little attention (beta of Wu et
