@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtkit.cli.common.option_groups import option_group, takes_option_groups
-from mtkit.cli.common.options import DEVICES, DeviceOptions, EngineOption
+from mtkit.cli.common.options import DEVICES, CompiledOption, DeviceOptions, EngineOption
 from mtkit.cli.common.search_options import search_group
 from mtkit.config.section import MAX_PROCESSES
 from mtkit.errors import MtkitError
@@ -92,9 +92,7 @@ class ServeDeviceOptions(DeviceOptions):
     batch_invariant: Annotated[bool, typer.Option("--batch-invariant")] = False
     """Translate a line in exactly the same way whatever else is translated, also with int8 or a
     GPU; slower."""
-    compiled: Annotated[bool, typer.Option("--compiled")] = False
-    """Search on a CPU with code that Numba compiles: several times as fast for a few texts at a
-    time, and faster for many. Needs the extra [numba]."""
+    compiled: CompiledOption = False
     engine: EngineOption = "auto"
 
     def engine_options(self, search: dict[str, Any]) -> "EngineOptions":

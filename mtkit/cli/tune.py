@@ -43,7 +43,7 @@ class TuningOptions:
         typer.Option(
             "--alpha",
             min=0,
-            max=100,
+            max=10,
             show_default="from 0.6 to 1.8, and beyond while that is better",
         ),
     ] = None

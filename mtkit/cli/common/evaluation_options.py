@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 
 from mtkit.cli.common.option_groups import option_group
-from mtkit.cli.common.options import DEVICES, DeviceOptions, EngineOption, TagOptions
+from mtkit.cli.common.options import (
+    DEVICES,
+    CompiledOption,
+    DeviceOptions,
+    EngineOption,
+    TagOptions,
+)
 from mtkit.cli.common.search_options import option_name
 
 if TYPE_CHECKING:
@@ -76,6 +82,7 @@ class EvaluationDeviceOptions(DeviceOptions):
     """Engine, device and precision."""
 
     engine: EngineOption = "auto"
+    compiled: CompiledOption = False
 
 
 class EvaluatedModelOptions(NamedTuple):
@@ -103,6 +110,7 @@ class EvaluatedModelOptions(NamedTuple):
             "--device": self.devices.device != "auto",
             "--workers": self.devices.workers,
             "--precision": self.devices.precision != "auto",
+            "--compiled": self.devices.compiled,
             **{option_name(field): True for field in self.search},
         }
         if given := [name for name, value in options.items() if value]:
@@ -123,6 +131,7 @@ class EvaluatedModelOptions(NamedTuple):
             "device": self.devices.device,
             "precision": self.devices.precision,
             "n_workers": self.devices.workers,
+            "compiled": self.devices.compiled,
             **self.tags.load_arguments(model_dirs),
         }
         if choose_engine(self.devices.engine, model_dirs) == "ctranslate2":

@@ -89,6 +89,17 @@ EngineOption = Annotated[
         rich_help_panel=DEVICES,
     ),
 ]
+CompiledOption = Annotated[
+    bool,
+    typer.Option(
+        "--compiled",
+        help=(
+            "Search on a CPU with code that Numba compiles: several times as fast for a few lines"
+            " at a time, and faster for many. Needs the extra [numba]"
+        ),
+        rich_help_panel=DEVICES,
+    ),
+]
 RayOption = Annotated[
     str | None,
     typer.Option(
@@ -179,3 +190,30 @@ class TagOptions:
                 "leave it out",
             )
         return {"tags": tgt_lang + tags, "tgt_tags": tgt_tags}
+
+
+@option_group(DEVICES)
+class FileDeviceOptions(DeviceOptions):
+    """Devices and processes of models that translate files."""
+
+    processes: Annotated[
+        int | None, typer.Option(min=1, max=MAX_PROCESSES, show_default="one for each GPU")
+    ] = None
+    """Processes that share the lines; on a CPU they also share its cores."""
+    compiled: CompiledOption = False
+    engine: EngineOption = "auto"
+    ray: RayOption = None
+
+    def load_arguments(self, tags: TagOptions, model_dirs: Sequence[Path]) -> dict[str, Any]:
+        """Return arguments of `Translator.load` that determine the output.
+
+        Raises:
+            typer.BadParameter: The options contradict each other.
+        """
+        if self.compiled and (self.ray is not None or (self.processes or 1) > 1):
+            raise typer.BadParameter(
+                "--compiled is for one process; leave it out to share lines among several"
+            )
+        arguments = {"precision": self.precision, **tags.load_arguments(model_dirs)}
+        # Only if given, because a resumed run compares them.
+        return arguments | ({"compiled": True} if self.compiled else {})

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from mtkit.cli.common.option_groups import option_group
-from mtkit.cli.common.options import DEVICES, DeviceOptions, EngineOption, RayOption, TagOptions
-from mtkit.config.section import MAX_PROCESSES
+from mtkit.cli.common.options import DEVICES, FileDeviceOptions, TagOptions
 from mtkit.errors import MtkitError
 
 if TYPE_CHECKING:
@@ -55,15 +54,8 @@ class CorpusOutputOptions:
 
 
 @option_group(DEVICES)
-class TeacherDeviceOptions(DeviceOptions):
+class TeacherDeviceOptions(FileDeviceOptions):
     """Devices and processes of the models that translate."""
-
-    processes: Annotated[
-        int | None, typer.Option(min=1, max=MAX_PROCESSES, show_default="one for each GPU")
-    ] = None
-    """Processes that share the lines; on a CPU they also share its cores."""
-    engine: EngineOption = "auto"
-    ray: RayOption = None
 
     def teacher(
         self,
@@ -104,7 +96,7 @@ class TeacherDeviceOptions(DeviceOptions):
         return ModelTeacher(
             tuple(model_dirs),
             search,
-            {"precision": self.precision, **tags.load_arguments(model_dirs)},
+            self.load_arguments(tags, model_dirs),
             RunOptions(self.device, self.workers, self.processes, ray=self.ray),
             engine,
             n_best,

@@ -1,6 +1,7 @@
 """Options of `mtkit translate`, and the translation that they describe."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,14 +12,11 @@ from mtkit.cli.common.options import (
     DEVICES,
     INPUT_AND_OUTPUT,
     TAGS_AND_CONSTRAINTS,
-    DeviceOptions,
-    EngineOption,
+    FileDeviceOptions,
     ModelOptions,
-    RayOption,
     TagOptions,
     given,
 )
-from mtkit.config.section import MAX_PROCESSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -226,13 +224,9 @@ class ConstraintOptions(TagOptions):
 
 
 @option_group(DEVICES)
-class TranslationDeviceOptions(DeviceOptions):
+class TranslationDeviceOptions(FileDeviceOptions):
     """Devices and processes."""
 
-    processes: Annotated[
-        int | None, typer.Option(min=1, max=MAX_PROCESSES, show_default="one for each GPU")
-    ] = None
-    """Processes that share the lines; on a CPU they also share its cores."""
     chunk_lines: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", show_default="automatic; 1 if stdin is a terminal"),
@@ -244,26 +238,12 @@ class TranslationDeviceOptions(DeviceOptions):
     batch_invariant: Annotated[bool, typer.Option("--batch-invariant")] = False
     """Translate a line in exactly the same way whatever else is translated, also with int8, a
     shortlist or a GPU; slower."""
-    compiled: Annotated[bool, typer.Option("--compiled")] = False
-    """Search on a CPU with code that Numba compiles: several times as fast for a few lines at a
-    time (--chunk-lines 1), and faster for many. Needs the extra [numba]."""
-    engine: EngineOption = "auto"
-    ray: RayOption = None
 
-    def load_arguments(self, tags: TagOptions, model_dirs: list[Path]) -> dict[str, Any]:
-        """Return arguments of `Translator.load` that determine the output."""
-        if self.compiled and (self.ray is not None or (self.processes or 1) > 1):
-            raise typer.BadParameter(
-                "--compiled is for one process; leave it out to share lines among several"
-            )
-        arguments = {"precision": self.precision, **tags.load_arguments(model_dirs)}
-        # Only if given, because a resumed run compares them.
-        flags = {
-            "shortlist": self.shortlist,
-            "batch_invariant": self.batch_invariant,
-            "compiled": self.compiled,
-        }
-        return arguments | {name: True for name, is_set in flags.items() if is_set}
+    def load_arguments(self, tags: TagOptions, model_dirs: Sequence[Path]) -> dict[str, Any]:
+        """See `FileDeviceOptions`."""
+        flags = {"shortlist": self.shortlist, "batch_invariant": self.batch_invariant}
+        given = {name: True for name, is_set in flags.items() if is_set}
+        return FileDeviceOptions.load_arguments(self, tags, model_dirs) | given
 
     def choose_engine(
         self, model_dirs: list[Path], alignments: AlignmentOptions

@@ -503,6 +503,34 @@ def test_the_command_refuses_it_for_several_processes(model_dir, tmp_path, mtkit
     assert "--compiled is for one process" in outcome.err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate -m {model_dir} -s {folder}/validation.ko -r {folder}/validation.en --json",
+        "tune -m {model_dir} -s {folder}/validation.ko -r {folder}/validation.en --alpha 1 --json",
+        "distill {recipe} -m {model_dir} -o {out_dir} --no-resume",
+    ],
+)
+def test_other_commands_that_translate_give_the_same_results_with_it(
+    command, model_dir, tiny_recipe_path, tmp_path, mtkit
+):
+    out_dir, found = tmp_path / "student", []
+    words = command.format(
+        model_dir=model_dir,
+        folder=tiny_recipe_path.parent,
+        recipe=tiny_recipe_path,
+        out_dir=out_dir,
+    ).split()
+    for options in ((), ("--compiled",)):
+        outcome = mtkit(*words, "--device", "cpu", *options)
+        assert outcome.status == 0, outcome.err
+        assert ("preparing the compiled search" in outcome.err) == bool(options)
+        found.append(
+            sorted(out_dir.glob("*.en"))[0].read_text() if out_dir.exists() else outcome.out
+        )
+    assert found[0] == found[1] != ""
+
+
 def test_the_server_answers_single_requests_with_it(model_dir, ko_en_pairs):
     options = EngineOptions(device="cpu", n_workers=1)
     plain, compiled = (
