@@ -225,7 +225,7 @@ class Inputs(NamedTuple):
     """Multiples of the row's scale."""
     scale_R: np.ndarray
     offset_R: np.ndarray
-    """What the sum of the products with quantized weights is too large by."""
+    """Excess of the sums of products in int8, from the number that is added to each weight."""
 
 
 @compiled
