@@ -114,7 +114,7 @@ def backtranslate(
     pair_filter = None
     if forward_dirs:
         pair_filter = AgreementFilter(
-            ScoringModel(teacher.model_dirs, teacher.load),
+            ScoringModel(teacher.model_dirs, teacher.scoring_load),
             ScoringModel(tuple(forward_dirs), {"precision": devices.precision}),
             keep,
             teacher.run,

@@ -125,7 +125,7 @@ def _token_store(
         if store.manifest.get("tokenizer_sha256") != tokenizer.sha256:
             raise MtkitError(
                 f"`{store_dir}`: was tokenized by another tokenizer than the model's",
-                "give the corpus itself: SRC TGT",
+                "give the corpus itself: SRC TGT, or FILE",
             )
         yield store
     else:

@@ -203,13 +203,10 @@ def load_if_fresh(recipe: Recipe, inputs: list[dict[str, str]]) -> Tokenizer | N
     try:
         tokenizer = Tokenizer.load(directory)
     except MtkitError as exc:
-        logger.warning("%s; the tokenizer is trained again", exc.message)
+        logger.warning("%s", exc.message)
         return None
     if tokenizer.sha256 != manifest.get("sha256"):
-        logger.warning(
-            "`%s`: is not the tokenizer that was trained there; the tokenizer is trained again",
-            directory,
-        )
+        logger.warning("`%s`: is not the tokenizer that was trained there", directory)
         return None
     is_of_kind = tokenizer.joint == recipe.tokenizer.joint or recipe.tokenizer.init_from is not None
     return tokenizer if is_of_kind else None

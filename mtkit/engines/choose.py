@@ -43,6 +43,41 @@ def choose_engine(
     return "ctranslate2"
 
 
+def require_compiled_search(n_models: int, engine: EngineName = "torch") -> None:
+    """Check that a compiled search is available, apart from the device.
+
+    Args:
+        n_models: Number of models that translate together.
+        engine: Engine that runs them.
+    Raises:
+        MtkitError: It is not available.
+    """
+    if engine != "torch":
+        raise MtkitError(
+            "not available with CTranslate2: --compiled",
+            "leave it out, or use the model that was exported",
+        )
+    if n_models > 1:
+        raise MtkitError("a compiled search is not available for an ensemble", "give one model")
+    try:
+        import mtkit.engines.cpu.compiled.search  # noqa: F401
+    except ModuleNotFoundError:
+        raise MtkitError(
+            "a compiled search needs Numba, which is not installed", "pip install 'mtkit[numba]'"
+        ) from None
+    except ImportError as exc:
+        # Raised where the version of NumPy is too new for Numba.
+        raise MtkitError(
+            f"Numba cannot be loaded: {exc}", "pip install --upgrade 'mtkit[numba]'"
+        ) from exc
+    except RuntimeError as exc:
+        # Raised where neither the package nor the home directory can be written to.
+        raise MtkitError(
+            f"Numba cannot store compiled code: {exc}",
+            "set NUMBA_CACHE_DIR to a directory that can be written to",
+        ) from exc
+
+
 def devices_of(engine: EngineName) -> Devices:
     """Return the devices of an engine; torch is loaded only for its own.
 

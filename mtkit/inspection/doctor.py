@@ -35,7 +35,7 @@ _PACKAGES = (
 _OUR_EXTRAS = {
     "zstd": "reading and writing .zst files",
     "ct2": "mtkit export ctranslate2, and running what it writes",
-    "numba": "--compiled of mtkit translate and mtkit serve",
+    "numba": "--compiled of the commands that translate",
     "tensorboard": "training.trackers: [tensorboard]",
     "wandb": "training.trackers: [wandb]",
     "hf": "mtkit export huggingface --verify",

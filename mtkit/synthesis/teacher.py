@@ -50,6 +50,11 @@ class ModelTeacher:
     """Whether the lines have documents, in which the models read the lines before each as context,
     if they were trained with context."""
 
+    @property
+    def scoring_load(self) -> dict[str, Any]:
+        """Arguments of `Translator.load` for scoring, which does not search."""
+        return {name: value for name, value in self.load.items() if name != "compiled"}
+
     def made_from(self) -> dict[str, Any]:
         """See `Teacher`."""
         made_from = self._spec(Path(os.devnull)).made_from(self._layout())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mtkit.checkpoint.model_dir import TrainedModel, load_model_dir
 from mtkit.config.section import SearchPrecision
+from mtkit.engines.choose import require_compiled_search
 from mtkit.engines.make_scorer import make_scorer
 from mtkit.engines.precision import choose_dtype, describe_placement
 from mtkit.engines.protocol import Engine
@@ -73,13 +74,12 @@ def make_engine(
     models = [one.model for one in trained]
     special = tokenizer.src.special, tokenizer.tgt.special
     if compiled:
-        for is_set, reason, hint in (
-            (len(trained) > 1, "for an ensemble", "give one model"),
-            (models[0].output_weight.is_cuda, "on a GPU", "use the CPU, or leave it out"),
-        ):
-            if is_set:
-                raise MtkitError(f"a compiled search is not available {reason}", hint)
-        _require_numba()
+        require_compiled_search(len(trained))
+        if models[0].output_weight.is_cuda:
+            raise MtkitError(
+                "a compiled search is not available on a GPU", "use the CPU, or leave it out"
+            )
+        logger.info("preparing the compiled search; the first time it takes up to a minute")
     if is_frozen:
         scorer = make_scorer(
             models,
@@ -98,29 +98,3 @@ def make_engine(
     return engine, [
         replace(one, model=model) for one, model in zip(trained, scorer.models, strict=True)
     ]
-
-
-def _require_numba() -> None:
-    """Check that compiled code can be used.
-
-    Raises:
-        MtkitError: It cannot.
-    """
-    try:
-        import mtkit.engines.cpu.compiled.search  # noqa: F401
-    except ModuleNotFoundError:
-        raise MtkitError(
-            "a compiled search needs Numba, which is not installed", "pip install 'mtkit[numba]'"
-        ) from None
-    except ImportError as exc:
-        # Raised where the version of NumPy is too new for Numba.
-        raise MtkitError(
-            f"Numba cannot be loaded: {exc}", "pip install --upgrade 'mtkit[numba]'"
-        ) from exc
-    except RuntimeError as exc:
-        # Raised where neither the package nor the home directory can be written to.
-        raise MtkitError(
-            f"Numba cannot store compiled code: {exc}",
-            "set NUMBA_CACHE_DIR to a directory that can be written to",
-        ) from exc
-    logger.info("preparing the compiled search; the first time it takes up to a minute")

@@ -189,7 +189,7 @@ def test_either_translations_or_a_model(mtkit, files, args):
 @pytest.mark.parametrize(
     "option",
     [("--beam-size", 3), ("--sampling",), ("--tag", "<x>"), ("--tgt-tag", "<x>"), ("--device", "cpu"), ("--workers", 1), ("--precision", "bf16"),
-     ("--engine", "torch"), ("--robustness",)],
+     ("--engine", "torch"), ("--compiled",), ("--robustness",)],
 )  # fmt: skip
 def test_options_of_a_model_are_refused_without_one(mtkit, files, option):
     outcome = mtkit("evaluate", files / "hyp", "-r", files / "ref1", *option)

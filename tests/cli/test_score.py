@@ -2,10 +2,13 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
 from mtkit.checkpoint.model_dir import save_model_dir
+from mtkit.cli.common.corpus_arguments import refuse_other_order
+from mtkit.errors import MtkitError
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +151,10 @@ def test_files_in_the_other_order_are_refused(mtkit, model_dir, tmp_path, comman
     assert "the names of the files say the opposite" in outcome.err
     assert f"give the source first: {ko} {en}" in outcome.err
     assert not (tmp_path / "out").exists()
+
+
+def test_several_pairs_of_files_are_each_in_an_order():
+    first, second = [Path("a.ko"), Path("a.en")], [Path("b.ko"), Path("b.en")]
+    refuse_other_order([*first, Path("c.tsv"), *second], ("ko", "en"))
+    with pytest.raises(MtkitError, match=r"`b\.en`, `b\.ko`: the model translates from ko to en"):
+        refuse_other_order([*first, *reversed(second)], ("ko", "en"))

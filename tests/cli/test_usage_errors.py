@@ -134,7 +134,7 @@ def test_unknown_command_suggests_the_nearest(mtkit, typed, meant):
             "tune -m m -s a -r b --beam-size 4 --beam-size 0",
             "--beam-size: 0 is not a whole number from 1 to 10000",
         ),
-        ("tune -m m -s a -r b --alpha 1,2", "--alpha: 1,2 is not a number from 0 to 100"),
+        ("tune -m m -s a -r b --alpha 1,2", "--alpha: 1,2 is not a number from 0 to 10"),
         (
             "translate a.ko -m m --precision bf61",
             "--precision: bf61 is not one of auto, float32, bf16, fp16, int8",

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -220,7 +219,8 @@ def refuse_other_order(paths: Sequence[Path], langs: tuple[str, str]) -> None:
     from mtkit.corpus.read.file_names import language_of_file
     from mtkit.errors import MtkitError
 
-    for first, second in pairwise(path for path in paths if not has_both_sides(path)):
+    texts = [path for path in paths if not has_both_sides(path)]
+    for first, second in zip(texts[::2], texts[1::2], strict=False):
         if langs[0] != langs[1] and (language_of_file(second), language_of_file(first)) == langs:
             raise MtkitError(
                 f"`{first}`, `{second}`: the model translates from {langs[0]} to {langs[1]}, but "

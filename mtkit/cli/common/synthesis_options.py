@@ -79,7 +79,7 @@ class TeacherDeviceOptions(FileDeviceOptions):
         Raises:
             MtkitError: The engine cannot do this, or Ray is required and not installed.
         """
-        from mtkit.engines.choose import choose_engine
+        from mtkit.engines.choose import choose_engine, require_compiled_search
         from mtkit.synthesis.teacher import ModelTeacher
         from mtkit.translation.jobs.translation_spec import RunOptions
         from mtkit.workers.ray_actors import import_ray
@@ -88,6 +88,8 @@ class TeacherDeviceOptions(FileDeviceOptions):
             # Before the lines are read and cleaned, which may take long.
             import_ray()
         engine = choose_engine(self.engine, list(model_dirs), needs_attention=alignments)
+        if self.compiled:
+            require_compiled_search(len(model_dirs), engine)
         if scores and engine != "torch":
             raise MtkitError(
                 f"the engine {engine} does not score translations, as --forward-model requires",

@@ -19,8 +19,6 @@ from mtkit.cli.common.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mtkit.translation.jobs.translation_spec import RunOptions, TranslationFiles
     from mtkit.translation.lines.line_options import LineOptions
 
@@ -242,8 +240,8 @@ class TranslationDeviceOptions(FileDeviceOptions):
     def load_arguments(self, tags: TagOptions, model_dirs: Sequence[Path]) -> dict[str, Any]:
         """See `FileDeviceOptions`."""
         flags = {"shortlist": self.shortlist, "batch_invariant": self.batch_invariant}
-        given = {name: True for name, is_set in flags.items() if is_set}
-        return FileDeviceOptions.load_arguments(self, tags, model_dirs) | given
+        arguments = super().load_arguments(tags, model_dirs)
+        return arguments | {name: True for name, is_set in flags.items() if is_set}
 
     def choose_engine(
         self, model_dirs: list[Path], alignments: AlignmentOptions

@@ -7,6 +7,7 @@ from typing import Any
 
 from mtkit.io.text import sha256_file
 
+_VERSION = "format_version"
 _UNREADABLE = {
     "input": "the input",
     "prefix": "the prefixes",
@@ -35,6 +36,9 @@ def model_identity(model_dir: Path) -> str:
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Describe the differences of two manifests, such as `beam_size (5 then, 1 now)`."""
+    if then.get(_VERSION) != now.get(_VERSION):
+        # The entries of another version may mean something else.
+        then, now = ({_VERSION: manifest.get(_VERSION)} for manifest in (then, now))
     old, new = dict(_leaves(then)), dict(_leaves(now))
     return [
         _described(name, old.get(name), new.get(name))

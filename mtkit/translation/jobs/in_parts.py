@@ -24,7 +24,9 @@ from mtkit.translation.jobs.write_output import report_written
 logger = get_logger(__name__)
 
 WAIT_FOR_FIRST_S = 600.0
-"""Time that other ranks wait for rank 0 to begin."""
+"""Time that other ranks wait for rank 0 to begin, in addition to that for reading the input."""
+_SLOW_DISK = 2e7
+"""Bytes per second."""
 MIN_KEPT_S = 5.0
 """If Ctrl-C ends a run sooner, before a part is complete, nothing is kept, so that the command can
 be corrected and repeated."""
@@ -94,7 +96,8 @@ def translate_in_parts(
 def _work_for_rank_0(worker: PartWorker, started_s: float, n_lines: NumberOfLines) -> None:
     """Translate the parts of another rank, as soon as rank 0 has begun."""
     parts = worker.parts
-    wait_s = WAIT_FOR_FIRST_S
+    first_wait_s = WAIT_FOR_FIRST_S + worker.files.input_path.stat().st_size / _SLOW_DISK
+    wait_s = first_wait_s
     while _wait_for_rank_0(parts, started_s, wait_s):
         begun_s = time.monotonic()
         try:
@@ -104,9 +107,9 @@ def _work_for_rank_0(worker: PartWorker, started_s: float, n_lines: NumberOfLine
             return
         except Superseded:
             wait_s = _WAIT_AGAIN_S
-    if wait_s == WAIT_FOR_FIRST_S and not _is_new(parts.output_path, started_s):
+    if wait_s == first_wait_s and not _is_new(parts.output_path, started_s):
         raise MtkitError(
-            f"rank 0 has not begun to write `{parts.output_path}` within {WAIT_FOR_FIRST_S:.0f} s",
+            f"rank 0 has not begun to write `{parts.output_path}` within {first_wait_s:.0f} s",
             "start all ranks with the same options, input and model, and an output on a shared"
             " disk",
         )

@@ -33,7 +33,7 @@ from mtkit.translation.jobs.identity import differences
 from mtkit.translation.lines.records import ChunkResult
 from mtkit.translation.result import FlagCounts
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MIN_PART_LINES, MAX_PART_LINES = 4_000, 20_000
 """Parts grow with the file: little is lost when a short run is killed, several ranks get equal
 shares, and a billion lines make 50,000 files. The size does not depend on the device, on which a

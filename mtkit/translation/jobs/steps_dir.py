@@ -27,7 +27,7 @@ from mtkit.version import __version__
 from mtkit.workers.dist_env import DistEnv
 
 _STEPS, _RECIPES = "steps", "recipes.json"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class StepsDir(ABC):

@@ -215,9 +215,8 @@ def test_damaged_tokenizer_is_retrained_with_a_warning(preprocessed, size, caplo
     # The same tokenizer comes out, so the store still fits it.
     assert preprocess(preprocessed).fresh
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert record.getMessage().endswith("; the tokenizer is trained again")
     assert str(preprocessed.tokenizer_dir) in record.getMessage()
-    assert path.read_bytes() == content
+    assert "training the tokenizer in" in caplog.text
     assert path.read_bytes() == content
 
 

@@ -6,7 +6,9 @@ import builtins
 import hashlib
 import logging
 import math
+import os
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -529,6 +531,43 @@ def test_other_commands_that_translate_give_the_same_results_with_it(
             sorted(out_dir.glob("*.en"))[0].read_text() if out_dir.exists() else outcome.out
         )
     assert found[0] == found[1] != ""
+
+
+def test_an_ensemble_of_teachers_is_refused_before_the_corpus_is_read(
+    model_dir, tiny_recipe_path, tmp_path, mtkit
+):
+    two = ("-m", model_dir, "-m", model_dir)
+    outcome = mtkit("distill", tiny_recipe_path, *two, "-o", tmp_path / "student", "--compiled")
+    assert outcome.status == 1
+    assert "compiled search is not available for an ensemble" in outcome.err
+    assert not (tmp_path / "student").exists()
+
+
+_PRODUCTS = """
+import numpy as np
+from mtkit.engines.cpu.compiled import products
+from mtkit.engines.cpu.compiled.layers import Weights
+
+assert not products._HAS_VNNI and products._LANES == 8
+rng = np.random.default_rng(1)
+for n_rows in 1, 5, 13:
+    x = rng.integers(-127, 128, (n_rows, 33)).astype(np.float32)
+    x[:, 0] = 127
+    weight = rng.integers(-127, 128, (70, 33)).astype(np.int8)
+    parts = [np.zeros(70, np.float32), np.ones(70, np.float32), products.interleave(weight)]
+    data = np.concatenate([part.view(np.float32) for part in parts])
+    out = np.empty((n_rows, 70), np.float32)
+    products.multiply(x, Weights(data, data.view(np.int8)), 0, True, out)
+    np.testing.assert_allclose(out, x @ weight.T.astype(np.float32), rtol=1e-6)
+"""
+
+
+@pytest.mark.parametrize("features", ["", "+avx2,+fma"])
+def test_numba_may_be_kept_from_newer_instructions(features, tmp_path):
+    limits = {"NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": features}
+    environment = os.environ | limits | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", _PRODUCTS], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_the_server_answers_single_requests_with_it(model_dir, ko_en_pairs):

@@ -211,6 +211,11 @@ def test_a_dictionary_for_unknown_words_is_known_again_by_its_content(model_dir)
     assert differences(other, made_from(unk_dictionary={"물": "water"})) == []
 
 
+def test_manifests_of_another_version_are_not_compared_further():
+    then, now = {"format_version": 1, "input": {"size": 3}}, {"format_version": 2, "input": "ab"}
+    assert differences(then, now) == ["format_version (1 then, 2 now)"]
+
+
 def test_a_stream_with_small_chunks_is_for_one_process(mtkit, tiny_run, monkeypatch):
     outcome = mtkit(
         "translate",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 from mtkit.engines.cpu.compiled.kernels import compiled, fast_max
@@ -20,10 +20,11 @@ from mtkit.engines.cpu.compiled.kernels import compiled, fast_max
 if TYPE_CHECKING:
     from mtkit.engines.cpu.compiled.layers import Weights
 
-_FEATURES = get_host_cpu_features()
-_LANES = 16 if _FEATURES.get("avx512bw") else 8
+_FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+"""Instructions that Numba may use, such as `+avx2`."""
+_LANES = 16 if "+avx512bw" in _FEATURES else 8
 """Values of 32 bits in a vector register of AVX-512 or AVX2."""
-_HAS_VNNI = bool(_FEATURES.get("avx512vnni" if _LANES == 16 else "avxvnni"))
+_HAS_VNNI = ("+avx512vnni" if _LANES == 16 else "+avxvnni") in _FEATURES
 _INT8_INPUTS = 4 if _HAS_VNNI else 2
 """Inputs at a time in int8, which have 32 bits."""
 _INT_TYPE = np.int8 if _HAS_VNNI else np.int16
@@ -37,8 +38,8 @@ _MANY_ROWS = 12 if _LANES == 16 else 5
 """Rows at a time where there are as many. AVX-512 has twice as many registers, and every weight is
 read half as often."""
 _BLOCK_ROWS = 96 if _LANES == 16 else 40
-"""Rows that stay in the cache while all weights are read. Processors with AVX-512 have at least
-1 MiB of second-level cache."""
+"""Rows that stay in the cache while all weights are read. Most processors with AVX-512 have a
+second-level cache of at least 1 MiB."""
 _SINGLE_ROW_BLOCKS = 4
 """Times as many outputs are computed at a time for a single row; its few sums would otherwise wait
 for each addition."""
@@ -209,9 +210,10 @@ def _multiply(row_RK: np.ndarray, weight_Y: np.ndarray, first: int, out_RX: np.n
         end = min(start + _BLOCK_ROWS, R)
         for x in range(0, X, _OUTPUTS):
             r = start
-            while r + _MANY_ROWS <= end:
-                _multiply_many_rows(row_RK, weight_Y, r, first + x, x, out_RX)
-                r += _MANY_ROWS
+            if _MANY_ROWS > _FEW_ROWS:
+                while r + _MANY_ROWS <= end:
+                    _multiply_many_rows(row_RK, weight_Y, r, first + x, x, out_RX)
+                    r += _MANY_ROWS
             while r < end:
                 _multiply_few_rows(row_RK, weight_Y, r, first + x, x, out_RX)
                 r += _FEW_ROWS
