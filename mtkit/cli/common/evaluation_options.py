@@ -57,7 +57,7 @@ class MetricOptions:
         list[str] | None, typer.Option("--scorer", metavar="NAME:higher|lower:COMMAND")
     ] = None
     """Also score with another program: its name, whether higher or lower is better, and the command
-    (see docs/guides/evaluation.md); repeatable."""
+    (see docs/guides/comparing-systems.md); repeatable."""
     segment_scores_path: Annotated[
         Path | None, typer.Option("--segment-scores", metavar="FILE")
     ] = None
