@@ -6,7 +6,7 @@ have an instruction that adds the products of four unsigned and four signed int8
 added to each weight, and 128 times the sum of the inputs is subtracted from the result.
 """
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from llvmlite import ir
@@ -20,7 +20,7 @@ from mtkit.engines.cpu.compiled.kernels import compiled, fast_max
 if TYPE_CHECKING:
     from mtkit.engines.cpu.compiled.layers import Weights
 
-_FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+_FEATURES = cast(Any, cpu_target).target_context.codegen().magic_tuple()[2].split(",")
 """Instructions that Numba may use, such as `+avx2`."""
 _LANES = 16 if "+avx512bw" in _FEATURES else 8
 """Values of 32 bits in a vector register of AVX-512 or AVX2."""
