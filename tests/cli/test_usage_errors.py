@@ -71,6 +71,7 @@ def error(outcome):
         ("init --from-data a.ko a.en --epochs 3", "training counts updates"),
         ("translate a.ko -m m --beam-sise 5", "did you mean --beam-size?"),
         ("translate a.ko -model m", "did you mean --model, with two dashes?"),
+        ("train my.yaml --out DIR", "did you mean --output?"),
         ("info m --jsn", "did you mean --json?"),
         (
             "average run -o out --beam-size 5",

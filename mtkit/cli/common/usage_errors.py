@@ -237,8 +237,9 @@ def _no_such_option(option: str, ctx: Any, args: list[str]) -> UsageMistake:
 
 
 def _close(option: str, known: list[str]) -> list[str]:
-    bare = {name.lstrip("-"): name for name in known}
-    return [bare[name] for name in difflib.get_close_matches(option.lstrip("-"), bare, 1, 0.7)]
+    bare, given = {name.lstrip("-"): name for name in known}, option.lstrip("-")
+    longer = [name for name in bare if len(given) > 2 and name.startswith(given)]
+    return [bare[name] for name in longer[:1] or difflib.get_close_matches(given, bare, 1, 0.7)]
 
 
 def _nearest(option: str, ctx: Any) -> str:
