@@ -43,6 +43,14 @@ def choose_engine(
     return "ctranslate2"
 
 
+def not_with_ctranslate2(options: Sequence[str]) -> MtkitError:
+    """Make the error for options that need mtkit's own engine."""
+    return MtkitError(
+        f"not available with CTranslate2: {', '.join(options)}",
+        "leave it out, or use the model that was exported",
+    )
+
+
 def require_compiled_search(n_models: int, engine: EngineName = "torch") -> None:
     """Check that a compiled search is available, apart from the device.
 
@@ -53,10 +61,7 @@ def require_compiled_search(n_models: int, engine: EngineName = "torch") -> None
         MtkitError: It is not available.
     """
     if engine != "torch":
-        raise MtkitError(
-            "not available with CTranslate2: --compiled",
-            "leave it out, or use the model that was exported",
-        )
+        raise not_with_ctranslate2(["--compiled"])
     if n_models > 1:
         raise MtkitError("a compiled search is not available for an ensemble", "give one model")
     try:

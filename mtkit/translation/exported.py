@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtkit.config.section import SearchPrecision
+from mtkit.engines.choose import not_with_ctranslate2
 from mtkit.engines.ctranslate2.engine import load_engine
 from mtkit.errors import MtkitError
 from mtkit.translation.translator import Translator
@@ -44,10 +45,7 @@ def load_exported_translator(
         )
         if is_set
     ]:
-        raise MtkitError(
-            f"not available with CTranslate2: {', '.join(unavailable)}",
-            "leave it out, or use the model that was exported",
-        )
+        raise not_with_ctranslate2(unavailable)
     paths = [model_dirs] if isinstance(model_dirs, Path | str) else list(model_dirs)
     if len(paths) != 1:
         raise MtkitError(
